@@ -1,0 +1,193 @@
+# optimclm: plain GNU make, one file. `make help` lists the targets.
+
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share/optimclm
+MANDIR  ?= $(PREFIX)/share/man
+DESTDIR ?=
+INSTALL ?= install
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+MODE  ?= release
+SAN   ?=
+WERROR ?=
+V     ?=
+comma := ,
+BUILD ?= build/$(MODE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+
+ifeq ($(V),)
+Q := @
+SAY = @echo "  $(1)  $(2)";
+else
+SAY =
+endif
+
+PKGS := ncursesw readline libcjson libutf8proc libxxhash
+CFLAGS_MODE_release := -O2 -g
+CFLAGS_MODE_debug   := -O0 -g3
+CFLAGS ?= $(CFLAGS_MODE_$(MODE))
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-arith \
+        -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+        -Wformat=2 -Wdouble-promotion -Wswitch-enum $(if $(WERROR),-Werror)
+
+VERSION := 0.1
+OC_CPPFLAGS := -I. -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DOC_VERSION='"$(VERSION)"'
+OC_CFLAGS := -std=c11 -fopenmp -pthread -fno-math-errno -ffp-contract=off $(WARN) $(SANFLAGS)
+OC_CFLAGS += $(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)
+OC_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
+TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
+
+LAYERS := core sessions views tui
+SRC_core     := $(wildcard core/*/*.c)
+SRC_sessions := $(wildcard sessions/*.c)
+SRC_views    := $(wildcard views/*.c)
+SRC_tui      := $(filter-out tui/main.c,$(wildcard tui/*.c))
+objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIBS := $(patsubst %,$(BUILD)/lib%.a,$(LAYERS))
+# A test links its layer and those to its left (fourth column: what it may use).
+LIB_core     := $(BUILD)/libcore.a
+LIB_sessions := $(BUILD)/libsessions.a $(LIB_core)
+LIB_views    := $(BUILD)/libviews.a $(LIB_sessions)
+LIB_tui      := $(BUILD)/libtui.a $(LIB_views)
+
+BIN := $(BUILD)/optimclm
+
+.PHONY: all deps build demo check test fuzz bench lint format accept install uninstall clean distclean help man
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BIN)
+
+# --- objects -------------------------------------------------------------------------------
+
+ISA_FLAGS :=
+ifneq (,$(filter x86_64% i%86-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
+$(BUILD)/core/kernels/%_avx2.o: ISA_FLAGS := -mavx2 -mfma
+endif
+# Kernels are loops over floats; they are worth -O3 whatever the mode of the rest.
+ifeq ($(MODE),release)
+$(BUILD)/core/kernels/%.o: OPT := -O3
+$(BUILD)/core/nn/%.o: OPT := -O3
+endif
+
+$(BUILD)/.flags: FORCE
+	@mkdir -p $(BUILD); echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OC_CPPFLAGS) $(OC_CFLAGS) $(LDFLAGS)' > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(call SAY,CC,$<)$(CC) $(OC_CPPFLAGS) $(CPPFLAGS) $(OC_CFLAGS) $(CFLAGS) $(OPT) $(ISA_FLAGS) -MMD -MP -c $< -o $@
+
+define LAYER_LIB
+$(BUILD)/lib$(1).a: $(call objs,$(SRC_$(1)))
+	$$(call SAY,AR,$$@)rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call LAYER_LIB,$(l))))
+
+$(BIN): $(BUILD)/tui/main.o $(LIB_tui)
+	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- tests ---------------------------------------------------------------------------------
+
+# Which layer a test may reach: by folder, or by name inside unit/.
+UNIT_sessions := test_state test_workbench test_command test_replay test_session
+UNIT_tui := test_keys test_repl test_cli
+TESTS_core     := $(wildcard tests/kernels/test_*.c tests/grad/test_*.c tests/parity/test_*.c) \
+                  $(filter-out $(patsubst %,tests/unit/%.c,$(UNIT_sessions) $(UNIT_tui)),$(wildcard tests/unit/test_*.c))
+TESTS_sessions := $(wildcard tests/journal/test_*.c) $(wildcard $(patsubst %,tests/unit/%.c,$(UNIT_sessions)))
+TESTS_views    := $(wildcard tests/views/test_*.c)
+TESTS_tui      := $(wildcard tests/script/test_*.c) $(wildcard $(patsubst %,tests/unit/%.c,$(UNIT_tui)))
+test_bin = $(patsubst tests/%.c,$(BUILD)/tests/%,$(1))
+# Files beside the tests that are not tests themselves are helpers, linked into each of that folder.
+helpers = $(filter-out $(dir $(1))test_% $(dir $(1))fuzz_% $(dir $(1))bench_% $(dir $(1))driver.c,$(wildcard $(dir $(1))*.c))
+
+define TEST_RULE
+$(call test_bin,$(2)): $(BUILD)/$(2:.c=.o) $(call objs,$(call helpers,$(2))) $$(LIB_$(1))
+	$$(call SAY,LD,$$@)$$(CC) $$(OC_CFLAGS) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(OC_LDLIBS) $$(TEST_LDLIBS)
+ALL_TESTS += $(call test_bin,$(2))
+endef
+$(foreach l,$(LAYERS),$(foreach t,$(TESTS_$(l)),$(eval $(call TEST_RULE,$(l),$(t)))))
+
+# Fuzz targets: with driver.c they replay their corpus in `check`; `make fuzz` builds libFuzzer ones.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_REPLAY := $(call test_bin,$(FUZZ_SRC))
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/driver.o $(LIB_tui)
+	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
+
+# One test by name: make test T=test_json
+test: $(filter %/$(T),$(ALL_TESTS))
+	@for t in $^; do OC_BINARY=$(BIN) $$t || exit 1; done
+
+TEST_TIMEOUT ?= 900
+check: deps
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) check-built
+
+.PHONY: check-built
+check-built: $(BIN) $(ALL_TESTS) $(FUZZ_REPLAY)
+	@BUILD=$(BUILD) OC_BINARY=$(BIN) TEST_TIMEOUT=$(TEST_TIMEOUT) tests/run.sh $(ALL_TESTS) -- $(FUZZ_REPLAY)
+
+fuzz:
+	@tests/fuzz/fuzz.sh $(if $(T),$(T),$(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)))
+
+accept:
+	@$(MAKE) --no-print-directory $(call test_bin,$(TESTS_views))
+	@for t in $(call test_bin,$(TESTS_views)); do UPDATE_GOLDEN=1 $$t || exit 1; done; git diff --stat -- tests/views
+
+BENCHES := $(call test_bin,$(wildcard tests/bench/bench_*.c))
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(LIB_core)
+	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
+bench: $(BIN) $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+# --- people --------------------------------------------------------------------------------
+
+deps:
+	@tests/deps.sh
+
+build: deps
+	@$(MAKE) --no-print-directory all
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@$(BIN) demo
+
+lint:
+	@tests/lint.sh
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/recipes $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 755 $(BIN) $(DESTDIR)$(BINDIR)/optimclm
+	$(INSTALL) -m 644 assets/recipes/*.json $(DESTDIR)$(DATADIR)/recipes
+	for s in 1 5 7; do $(INSTALL) -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/optimclm $(DESTDIR)$(MANDIR)/man1/optimclm.1 $(DESTDIR)$(MANDIR)/man5/optimclm-*.5 $(DESTDIR)$(MANDIR)/man7/optimclm-*.7
+	rm -rf $(DESTDIR)$(DATADIR)
+
+clean:
+	rm -rf $(BUILD)
+
+distclean:
+	rm -rf build
+
+help:
+	@echo "all (default)  build $(BIN)"; \
+	echo "deps           make sure of the Debian packages"; \
+	echo "demo           deps, build, and run the whole pipeline on synthetic notes"; \
+	echo "check          deps, build, and run every test       (SAN=address,undefined  MODE=debug  WERROR=1)"; \
+	echo "test T=NAME    one test binary                       fuzz [T=NAME]  libFuzzer targets (clang)"; \
+	echo "bench          benchmarks                            accept  rewrite the views' goldens"; \
+	echo "lint format    checks and layout of the sources      install uninstall [DESTDIR= PREFIX=]"; \
+	echo "clean distclean"
