@@ -99,7 +99,7 @@ $(BIN): $(BUILD)/tui/main.o $(LIB_tui)
 # --- tests ---------------------------------------------------------------------------------
 
 # Which layer a test may reach: by folder, or by name inside unit/.
-UNIT_sessions := test_state test_workbench test_command test_replay test_session
+UNIT_sessions := test_state test_series test_workbench test_command test_replay test_session
 UNIT_tui := test_keys test_repl test_cli
 TESTS_core     := $(wildcard tests/kernels/test_*.c tests/grad/test_*.c tests/parity/test_*.c) \
                   $(filter-out $(patsubst %,tests/unit/%.c,$(UNIT_sessions) $(UNIT_tui)),$(wildcard tests/unit/test_*.c))

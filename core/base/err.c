@@ -49,6 +49,8 @@ void oc_err_note(oc_err *err, const char *fmt, ...)
     size_t n_old = strlen(old);
     size_t room = sizeof err->msg - 3;
     size_t n_where = OC_MIN(strlen(where), room - OC_MIN(room, n_old));
+    if (n_where < OC_MIN(strlen(where), (size_t)8))
+        return;
     memcpy(err->msg, where, n_where);
     memcpy(err->msg + n_where, ": ", 2);
     size_t n = OC_MIN(n_old, room - n_where);
