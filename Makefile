@@ -91,6 +91,17 @@ $(BUILD)/lib$(1).a: $(call objs,$(SRC_$(1)))
 endef
 $(foreach l,$(LAYERS),$(eval $(call LAYER_LIB,$(l))))
 
+# Recipes are built in: each becomes a string literal.
+RECIPES := $(sort $(wildcard assets/recipes/*.json))
+$(BUILD)/recipes.c: $(RECIPES) Makefile
+	@mkdir -p $(@D)
+	$(call SAY,GEN,$@){ echo '#include "tui/recipes.h"'; echo 'const oc_builtin oc_builtin_recipes[] = {'; \
+	for f in $(RECIPES); do n=$${f##*/}; echo "{\"$${n%.json}\","; \
+	sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $$f; echo '},'; done; echo '{0, 0}};'; } > $@
+$(BUILD)/recipes.o: $(BUILD)/recipes.c
+	$(call SAY,CC,$<)$(CC) $(OC_CPPFLAGS) $(CPPFLAGS) $(OC_CFLAGS) $(CFLAGS) -c $< -o $@
+$(BUILD)/libtui.a: $(BUILD)/recipes.o
+
 $(BIN): $(BUILD)/tui/main.o $(LIB_tui)
 	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
 

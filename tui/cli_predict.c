@@ -1,0 +1,368 @@
+/*
+ * tui/cli_predict.c - predict, eval, bench: a model over a table, without a session.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/base/par.h"
+#include "core/compress/encode.h"
+#include "core/engine/pipeline.h"
+#include "core/io/checkpoint.h"
+#include "core/measure/latency.h"
+#include "core/measure/metrics.h"
+#include "core/nn/loss.h"
+#include "tui/cli.h"
+#include "tui/predict_ids.h"
+
+/* The task a model was trained for, with what the command line says instead. */
+static oc_status task_of(const oc_cli *c, const oc_checkpoint *k, oc_task *out, oc_err *err)
+{
+    const oc_config *f = &k->config;
+    if (oc_task_preset(c->task ? c->task : f->task, out, NULL) != OC_OK) {
+        *out = (oc_task){.text_column = "text", .label_column = "label", .id_column = "id", .delimiter = ','};
+        oc_strlcpy(out->name, c->task ? c->task : *f->task ? f->task : "labels", sizeof out->name);
+    }
+    out->kind = f->multi_label ? OC_TASK_MULTI : OC_TASK_SINGLE;
+    const char *text = c->text ? c->text : f->text_column;
+    const char *label = c->label ? c->label : f->label_column;
+    if (*text)
+        oc_strlcpy(out->text_column, text, sizeof out->text_column);
+    if (*label)
+        oc_strlcpy(out->label_column, label, sizeof out->label_column);
+    if (c->id)
+        oc_strlcpy(out->id_column, c->id, sizeof out->id_column);
+    oc_strlist_release(&out->labels);
+    for (int64_t i = 0; i < f->labels.n; i++)
+        OC_TRY(oc_strlist_add(&out->labels, f->labels.item[i], strlen(f->labels.item[i]), err));
+    for (int64_t i = f->labels.n; i < k->model->dims.K; i++) {
+        char name[24];
+        int n = snprintf(name, sizeof name, "%lld", (long long)i);
+        OC_TRY(oc_strlist_add(&out->labels, name, (size_t)n, err));
+    }
+    return OC_OK;
+}
+
+static oc_status set_threads(const oc_cli *c, oc_err *err)
+{
+    int64_t n = 0;
+    if (c->threads && (!oc_parse_i64(c->threads, &n) || n < 1 || n > 1024))
+        return OC_FAIL(err, OC_USAGE, "--threads is '%s'; it must be a whole number from 1 to 1024", c->threads);
+    oc_par_set_workers((int)n);
+    return OC_OK;
+}
+
+/* Model, table and logits of every row. */
+typedef struct scored {
+    oc_checkpoint *k;
+    oc_task task;
+    oc_dataset data;
+    float *logits; /* owned [n,K] */
+} scored;
+
+static void scored_release(scored *s)
+{
+    oc_free(s->logits);
+    oc_dataset_release(&s->data);
+    oc_task_release(&s->task);
+    oc_checkpoint_free(s->k);
+}
+
+static oc_status score(oc_cli *c, bool need_labels, scored *s, oc_err *err)
+{
+    OC_TRY(set_threads(c, err));
+    OC_TRY(oc_checkpoint_load(c->arg.item[1], 0, 0, &s->k, err));
+    OC_TRY(task_of(c, s->k, &s->task, err));
+    OC_TRY(oc_data_load_file(c->arg.item[2], &s->task, need_labels, false, &s->data, NULL, err));
+    if (s->task.labels.n != s->k->model->dims.K)
+        return OC_FAIL(err, OC_SHAPE, "%s has labels beyond the %d of %s", c->arg.item[2], s->k->model->dims.K, c->arg.item[1]);
+    oc_job job = {.emit = oc_cli_progress};
+    oc_settings_init(&job.set);
+    int64_t max_len = c->max_len ? c->max_len : s->k->config.max_len ? s->k->config.max_len : s->k->model->dims.P;
+    if (max_len > s->k->model->dims.P)
+        return OC_FAIL(err, OC_USAGE, "--max-len is %lld; %s has %d positions", (long long)max_len, c->arg.item[1], s->k->model->dims.P);
+    oc_encoded e = {0};
+    s->logits = oc_calloc((size_t)(s->data.n * s->k->model->dims.K), sizeof *s->logits);
+    oc_status st = s->logits ? OC_OK : OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
+    if (st == OC_OK)
+        st = oc_encode_all(&job, &s->data, s->k->tok, max_len, &e, err);
+    if (st == OC_OK)
+        st = oc_infer_all(&job, s->k->model, &e, 8192, "predicting", s->logits, err);
+    oc_encoded_release(&e);
+    oc_cli_progress_end();
+    return st;
+}
+
+static void write_floats(oc_jw *w, const char *key, const float *v, int64_t n)
+{
+    oc_jw_key(w, key);
+    oc_jw_open(w, '[');
+    for (int64_t i = 0; i < n; i++)
+        oc_jw_f32(w, v[i]);
+    oc_jw_close(w, ']');
+}
+
+int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p)
+{
+    oc_buf out = {0};
+    float *probs = oc_calloc((size_t)OC_MAX(p->K, 1), sizeof *probs);
+    int rc = probs ? OC_EXIT_DONE : OC_EXIT_FAILED;
+    for (int64_t i = 0; i < p->n && rc == OC_EXIT_DONE; i++) {
+        const float *z = p->logits + i * p->K;
+        if (p->multi)
+            oc_sigmoid_rows(z, 1, p->K, probs);
+        else
+            oc_softmax_rows(z, 1, p->K, probs);
+        if (c->json) {
+            oc_jw w = {.out = &out};
+            oc_jw_open(&w, '{');
+            oc_jw_kstr(&w, "id", p->id[i]);
+            write_floats(&w, "logits", z, p->K);
+            write_floats(&w, "probs", probs, p->K);
+            oc_jw_close(&w, '}');
+        } else {
+            oc_buf_str(&out, p->id[i]);
+            for (int64_t k = 0; k < p->K; k++)
+                if (p->K <= 8 || probs[k] >= 0.5f)
+                    oc_buf_fmt(&out, "  %s %.4f", p->labels && k < p->labels->n ? p->labels->item[k] : "?", (double)probs[k]);
+        }
+        oc_buf_ch(&out, '\n');
+        if (out.len > 1 << 16 || i == p->n - 1) {
+            rc = oc_cli_print(&out);
+            oc_buf_clear(&out);
+        }
+    }
+    oc_free(probs);
+    oc_buf_release(&out);
+    return rc;
+}
+
+int oc_cli_predict(oc_cli *c)
+{
+    if (c->ids)
+        return c->arg.n == 2 ? oc_cli_predict_ids(c) : oc_cli_usage("predict --ids takes one model folder and no table");
+    if (c->hidden)
+        return oc_cli_usage("--hidden needs --ids FILE.jsonl");
+    if (c->arg.n != 3)
+        return oc_cli_usage("predict takes a model folder and a table of notes (CSV or JSONL), or --ids FILE.jsonl");
+    scored s = {0};
+    oc_err err = {0};
+    int rc;
+    if (score(c, false, &s, &err) == OC_OK) {
+        oc_predictions p = {.n = s.data.n, .K = s.k->model->dims.K, .id = (const char *const *)s.data.id, .logits = s.logits,
+                            .multi = s.k->config.multi_label, .labels = &s.task.labels};
+        rc = oc_cli_write_rows(c, &p);
+    } else {
+        rc = oc_cli_fail(&err);
+    }
+    scored_release(&s);
+    return rc;
+}
+
+/* --- eval -------------------------------------------------------------------------------------- */
+
+static void print_metrics(const oc_cli *c, const scored *s, const oc_metrics *m, oc_buf *out)
+{
+    if (!c->json) {
+        oc_buf_fmt(out, "task %s, %lld notes, %d labels\n", s->task.name, (long long)m->n, s->k->model->dims.K);
+        oc_buf_fmt(out, "accuracy     %.4f\nmacro AUROC  %.4f  [%.4f, %.4f]\nmacro AUPRC  %.4f\nmacro F1     %.4f\n", m->accuracy, m->auroc_macro,
+                   m->auroc_lo, m->auroc_hi, m->auprc_macro, m->f1_macro);
+        return;
+    }
+    oc_jw w = {.out = out};
+    oc_jw_open(&w, '{');
+    oc_jw_kstr(&w, "task", s->task.name);
+    oc_jw_ki64(&w, "n", m->n);
+    oc_jw_kf64(&w, "accuracy", m->accuracy);
+    oc_jw_kf64(&w, "auroc_macro", m->auroc_macro);
+    oc_jw_key(&w, "auroc_macro_ci");
+    oc_jw_open(&w, '[');
+    oc_jw_f64(&w, m->auroc_lo);
+    oc_jw_f64(&w, m->auroc_hi);
+    oc_jw_close(&w, ']');
+    oc_jw_kf64(&w, "auprc_macro", m->auprc_macro);
+    oc_jw_kf64(&w, "f1_macro", m->f1_macro);
+    oc_jw_close(&w, '}');
+    oc_buf_ch(out, '\n');
+}
+
+int oc_cli_eval(oc_cli *c)
+{
+    if (c->arg.n != 3)
+        return oc_cli_usage("eval takes a model folder and a labelled table (CSV or JSONL)");
+    oc_settings set;
+    oc_settings_init(&set);
+    scored s = {0};
+    oc_err err = {0};
+    oc_status st = OC_OK;
+    for (int64_t i = 0; st == OC_OK && i < c->set.n; i++) {
+        // Only eval.bootstrap and eval.auroc matter here, but all are checked.
+        char key[64];
+        const char *eq = strchr(c->set.item[i], '=');
+        snprintf(key, sizeof key, "%.*s", eq ? (int)OC_MIN(eq - c->set.item[i], 60) : 0, c->set.item[i]);
+        st = eq ? oc_settings_set(&set, key, eq + 1, &err) : OC_FAIL(&err, OC_USAGE, "--set is '%s'; it must be KEY=VALUE", c->set.item[i]);
+    }
+    if (st == OC_OK)
+        st = score(c, true, &s, &err);
+    oc_metrics m;
+    if (st == OC_OK) {
+        if (s.data.kind == OC_TASK_MULTI)
+            oc_sigmoid_rows(s.logits, s.data.n, s.data.K, s.logits);
+        else
+            oc_softmax_rows(s.logits, s.data.n, s.data.K, s.logits);
+        oc_auroc_kind kind = !strcmp(set.eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
+        st = oc_metrics_compute(&s.data, s.logits, kind, set.eval_bootstrap, (uint64_t)set.run_seed, &m, &err);
+    }
+    oc_buf out = {0};
+    int rc;
+    if (st == OC_OK) {
+        print_metrics(c, &s, &m, &out);
+        rc = oc_cli_print(&out);
+    } else {
+        rc = oc_cli_fail(&err);
+    }
+    oc_buf_release(&out);
+    scored_release(&s);
+    return rc;
+}
+
+/* --- bench ------------------------------------------------------------------------------------- */
+
+enum { MAX_LIST = 16, MAX_MODELS = 32 };
+
+static oc_status numbers(const char *option, const char *text, int64_t hi, int32_t *out, int *n, oc_err *err)
+{
+    oc_strlist l = {0};
+    oc_status st = oc_strlist_split(&l, text, ',', err);
+    *n = 0;
+    for (int64_t i = 0; st == OC_OK && i < l.n; i++) {
+        int64_t v;
+        if (!oc_parse_i64(l.item[i], &v) || v < 1 || v > hi || *n == MAX_LIST)
+            st = OC_FAIL(err, OC_USAGE, "--%s has '%s'; it is a list of at most %d whole numbers from 1 to %lld", option, l.item[i], MAX_LIST,
+                         (long long)hi);
+        else
+            out[(*n)++] = (int32_t)v;
+    }
+    if (st == OC_OK && *n == 0)
+        st = OC_FAIL(err, OC_USAGE, "--%s is empty; it is a list such as 1,2", option);
+    oc_strlist_release(&l);
+    return st;
+}
+
+typedef struct bench {
+    oc_checkpoint *k[MAX_MODELS];
+    const oc_model *model[MAX_MODELS];
+    int n_models;
+    oc_latency_case *cases; /* owned */
+    int *owner;             /* owned: model of each case */
+    int n;
+} bench;
+
+static oc_status bench_plan(oc_cli *c, bench *b, oc_err *err)
+{
+    int32_t threads[MAX_LIST], batch[MAX_LIST], length[MAX_LIST];
+    int nt, nb, nl;
+    char cores[16];
+    snprintf(cores, sizeof cores, oc_par_cores() > 1 ? "1,%d" : "%d", oc_par_cores());
+    OC_TRY(numbers("threads", c->threads ? c->threads : cores, 1024, threads, &nt, err));
+    OC_TRY(numbers("batch", c->batch ? c->batch : "1,8", 4096, batch, &nb, err));
+    OC_TRY(numbers("length", c->length ? c->length : "128", 4096, length, &nl, err));
+    int max = nt * nb * nl * b->n_models;
+    b->cases = oc_calloc((size_t)max, sizeof *b->cases);
+    b->owner = oc_calloc((size_t)max, sizeof *b->owner);
+    if (!b->cases || !b->owner)
+        return OC_FAIL(err, OC_NOMEM, "out of memory");
+    for (int i = 0; i < nt * nb * nl; i++) {
+        for (int m = 0; m < b->n_models; m++) {
+            oc_latency_case *k = &b->cases[b->n];
+            *k = (oc_latency_case){.models = &b->model[m], .n_models = 1, .threads = threads[i / (nb * nl)], .batch = batch[i / nl % nb],
+                                   .length = length[i % nl]};
+            if (k->length > b->model[m]->dims.P)
+                return OC_FAIL(err, OC_USAGE, "--length has %d; %s has %d positions", k->length, b->k[m]->path, b->model[m]->dims.P);
+            b->owner[b->n++] = m;
+        }
+    }
+    return OC_OK;
+}
+
+static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
+{
+    oc_jw w = {.out = out};
+    if (c->json) {
+        oc_jw_open(&w, '{');
+        oc_jw_key(&w, "rows");
+        oc_jw_open(&w, '[');
+    } else {
+        oc_buf_fmt(out, "%-32s %-9s %7s %6s %7s %11s %11s %8s\n", "model", "precision", "threads", "batch", "length", "median ms", "p95 ms", "to first");
+    }
+    for (int i = 0; i < b->n; i++) {
+        const oc_latency_case *k = &b->cases[i];
+        const char *name = b->k[b->owner[i]]->path;
+        const char *precision = oc_model_is_f32(k->models[0]) ? "f32" : "int8";
+        if (!c->json) {
+            // Ratio to the first model under the same setting.
+            const oc_latency_case *first = &b->cases[i - b->owner[i]];
+            const char *shown = strlen(name) > 32 ? name + strlen(name) - 32 : name;
+            oc_buf_fmt(out, "%-32s %-9s %7d %6d %7d %11.3f %11.3f %7.2fx\n", shown, precision, k->threads, k->batch, k->length, k->median_ms, k->p95_ms,
+                       first->median_ms / k->median_ms);
+            continue;
+        }
+        oc_jw_open(&w, '{');
+        oc_jw_kstr(&w, "model", name);
+        oc_jw_kstr(&w, "precision", precision);
+        oc_jw_ki64(&w, "threads", k->threads);
+        oc_jw_ki64(&w, "batch", k->batch);
+        oc_jw_ki64(&w, "length", k->length);
+        oc_jw_kf64(&w, "median_ms", k->median_ms);
+        oc_jw_kf64(&w, "p95_ms", k->p95_ms);
+        oc_jw_close(&w, '}');
+    }
+    if (c->json) {
+        oc_jw_close(&w, ']');
+        oc_jw_close(&w, '}');
+        oc_buf_ch(out, '\n');
+    }
+}
+
+static int never(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+int oc_cli_bench(oc_cli *c)
+{
+    if (c->arg.n < 2 || c->arg.n > MAX_MODELS + 1)
+        return oc_cli_usage("bench takes one to %d model folders", MAX_MODELS);
+    bench b = {0};
+    oc_err err = {0};
+    oc_status st = OC_OK;
+    for (int64_t i = 1; st == OC_OK && i < c->arg.n; i++) {
+        st = oc_checkpoint_load(c->arg.item[i], 2, 0, &b.k[b.n_models], &err);
+        if (st == OC_OK) {
+            b.model[b.n_models] = b.k[b.n_models]->model;
+            b.n_models++;
+        }
+    }
+    if (st == OC_OK)
+        st = bench_plan(c, &b, &err);
+    if (st == OC_OK)
+        st = oc_latency_measure(b.cases, b.n, c->seconds * 1000, never, NULL, &err);
+    oc_buf out = {0};
+    int rc;
+    if (st == OC_OK) {
+        bench_print(c, &b, &out);
+        rc = oc_cli_print(&out);
+    } else {
+        rc = oc_cli_fail(&err);
+    }
+    oc_buf_release(&out);
+    for (int i = 0; i < b.n_models; i++)
+        oc_checkpoint_free(b.k[i]);
+    oc_free(b.cases);
+    oc_free(b.owner);
+    return rc;
+}

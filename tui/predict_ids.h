@@ -1,0 +1,28 @@
+/*
+ * tui/predict_ids.h - predict on ready-made token ids, with every hidden state, so that anyone can
+ * compare with another implementation.
+ */
+#ifndef OC_TUI_PREDICT_IDS_H
+#define OC_TUI_PREDICT_IDS_H
+
+#include "tui/cli.h"
+
+typedef struct oc_predictions {
+    int64_t n, K;
+    const char *const *id; /* [n] */
+    const float *logits;   /* [n,K] */
+    bool multi;
+    const oc_strlist *labels; /* may be NULL */
+} oc_predictions;
+
+/* One line per note: JSON with id, logits, probs; else the id and its probabilities. */
+int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p);
+
+/*
+ * predict MODEL --ids FILE.jsonl [--hidden OUT.safetensors]: logits on standard output; the file
+ * gets F32 tensors "embeddings" and "layer.0" ... [B, T, H], "pooled" [B, H], "logits" [B, K] and
+ * "attention_mask" I64 [B, T], T the longest note; rows past a note's end are 0.
+ */
+int oc_cli_predict_ids(oc_cli *c);
+
+#endif
