@@ -171,6 +171,10 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(BIN) demo
 
+# The man pages' tables come from the program's own.
+man: $(BIN)
+	@OC_BINARY=$(BIN) tests/man.sh write
+
 lint:
 	@tests/lint.sh
 
@@ -200,5 +204,6 @@ help:
 	echo "check          deps, build, and run every test       (SAN=address,undefined  MODE=debug  WERROR=1)"; \
 	echo "test T=NAME    one test binary                       fuzz [T=NAME]  libFuzzer targets (clang)"; \
 	echo "bench          benchmarks                            accept  rewrite the views' goldens"; \
+	echo "man            rewrite the tables inside man/"; \
 	echo "lint format    checks and layout of the sources      install uninstall [DESTDIR= PREFIX=]"; \
 	echo "clean distclean"

@@ -33,6 +33,7 @@ static const oc_cli_command commands[] = {
     {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval},
     {"bench", "MODEL...", "median and p95 latency by threads, batch and length", "json threads batch length seconds", oc_cli_bench},
     {"notes", "", "write synthetic admission notes in MIMIC-III layout", "task rows seed out first noise label-list", oc_cli_notes},
+    {"manual", "PART", "the tables the man pages are made of", "", oc_cli_man},
 };
 /* clang-format on */
 

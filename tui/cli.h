@@ -73,6 +73,9 @@ int oc_cli_predict(oc_cli *c);
 int oc_cli_eval(oc_cli *c);
 int oc_cli_bench(oc_cli *c);
 
+/* cli_man.c */
+int oc_cli_man(oc_cli *c);       /* manual PART: the tables as roff, for man/ */
+
 /* Progress of one-shot commands on standard error: one line rewritten on a terminal, whole lines
  * every few seconds elsewhere. Used as an oc_job's emit. */
 void oc_cli_progress(void *ctx, const oc_event *e);

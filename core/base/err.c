@@ -18,11 +18,11 @@ const char *oc_status_text(oc_status st)
     return (int)st >= 0 && (int)st < OC_COUNT(text) ? text[st] : "unknown status";
 }
 
-oc_status oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line,
-                  const char *fmt, ...)
+void oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line, const char *fmt,
+             ...)
 {
     if (!err || err->status != OC_OK)
-        return st;
+        return;
     err->status = st;
     err->sys_errno = sys_errno;
     err->file = file;
@@ -31,7 +31,6 @@ oc_status oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, in
     va_start(ap, fmt);
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
-    return st;
 }
 
 void oc_err_note(oc_err *err, const char *fmt, ...)

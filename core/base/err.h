@@ -44,8 +44,8 @@ typedef struct oc_err {
 /* Fixed text of a status, e.g. "malformed input". */
 const char *oc_status_text(oc_status st);
 
-/* Record a failure unless err is NULL or already holds one; returns st. */
-oc_status oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line,
+/* Record a failure unless err is NULL or already holds one. */
+void oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line,
                   const char *fmt, ...) OC_PRINTF(6, 7);
 
 /* Put "while ...: " context in front of an existing message. */
@@ -54,9 +54,11 @@ void oc_err_note(oc_err *err, const char *fmt, ...) OC_PRINTF(2, 3);
 /* A broken assumption inside the program: logs and aborts. Never for file content, input or OOM. */
 void oc_bug(const char *file, int line, const char *what) OC_NORETURN;
 
-#define OC_FAIL(err, st, ...) oc_fail((err), (st), 0, __FILE__, __LINE__, __VA_ARGS__)
+/* The value is the status itself, so that the compiler sees the failing paths. */
+#define OC_FAIL(err, st, ...) (oc_fail((err), (st), 0, __FILE__, __LINE__, __VA_ARGS__), (st))
 /* For a failed system call: keeps errno; write strerror(errno) into the message yourself. */
-#define OC_FAIL_SYS(err, st, ...) oc_fail((err), (st), errno, __FILE__, __LINE__, __VA_ARGS__)
+#define OC_FAIL_SYS(err, st, ...)                                                                  \
+    (oc_fail((err), (st), errno, __FILE__, __LINE__, __VA_ARGS__), (st))
 #define OC_TRY(call)                                                                               \
     do {                                                                                           \
         oc_status oc_st_ = (call);                                                                 \

@@ -1,0 +1,54 @@
+/*
+ * core/compress/encode.h - a data set as one model reads it: token ids, packed.
+ */
+#ifndef OC_COMPRESS_ENCODE_H
+#define OC_COMPRESS_ENCODE_H
+
+#include <stdint.h>
+
+#include "core/base/err.h"
+#include "core/data/task.h"
+#include "core/engine/job.h"
+#include "core/io/config.h"
+#include "core/nn/bert.h"
+#include "core/text/wordpiece.h"
+
+typedef struct oc_encoded {
+    int64_t n;      /* notes */
+    int32_t *ids;   /* owned; note i is ids[start[i] .. start[i+1]) */
+    int64_t *start; /* owned [n+1] */
+    int64_t n_cut;  /* notes longer than max_len */
+    int64_t max_T;
+} oc_encoded;
+
+/* Tokenize every note, cut at max_len. Parallel over notes; progress through job (may be NULL). */
+oc_status oc_encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
+                        oc_encoded *out, oc_err *err) OC_NODISCARD;
+void oc_encoded_release(oc_encoded *e);
+
+/* Tokens a model cuts notes at: its config's, else `otherwise`; never more than it has positions. */
+int64_t oc_max_len(const oc_config *c, int64_t otherwise);
+
+/* A batch of chosen notes, packed into buffers kept between calls. */
+typedef struct oc_batcher {
+    int32_t *ids, *start; /* owned */
+    size_t cap_ids, cap_start;
+    oc_batch batch; /* borrows the buffers; valid until the next oc_batcher_fill */
+} oc_batcher;
+oc_status oc_batcher_fill(oc_batcher *b, const oc_encoded *e, const int64_t *note, int64_t n,
+                          oc_err *err) OC_NODISCARD;
+void oc_batcher_release(oc_batcher *b);
+
+/*
+ * Logits of every note, f32 [n,K] (caller's), in batches of at most `max_tokens` rows, notes
+ * sorted by length inside (the result is in note order). Same bits for any batching.
+ */
+oc_status oc_infer_all(oc_job *job, const oc_model *m, const oc_encoded *e, int64_t max_tokens,
+                       const char *what, float *logits, oc_err *err) OC_NODISCARD;
+/* The same inside a training stage: hooks goes to oc_job_poll. what NULL: no progress events. */
+oc_status oc_infer_hooked(oc_job *job, const oc_job_hooks *hooks, const oc_model *m,
+                          const oc_encoded *e, int64_t max_tokens, const char *what, float *logits,
+                          oc_err *err) OC_NODISCARD;
+#define OC_INFER_TOKENS 2048 /* rows of a batch where nothing says otherwise */
+
+#endif

@@ -1,0 +1,253 @@
+/*
+ * core/io/checkpoint_save.c - writing a model folder so that there always is a whole one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/file.h"
+#include "core/base/json.h"
+#include "core/io/checkpoint.h"
+#include "core/io/checkpoint_map.h"
+
+#define SAVING ".saving"
+
+/* --- the files --------------------------------------------------------------------------------- */
+
+static oc_status add_param(oc_st_out *o, const oc_param *p, const oc_weight *w, oc_err *err)
+{
+    int64_t dim[2] = {p->rows, p->cols};
+    int32_t n_dims = oc_kind_is_matrix(p->kind) || oc_kind_is_embedding(p->kind) ? 2 : 1;
+    if (!w->q)
+        return oc_st_out_add(o, p->name, OC_DT_F32, n_dims, dim, w->f32, err);
+    char scale[96];
+    oc__ckpt_scale_name(p, scale);
+    OC_TRY(oc_st_out_add(o, p->name, OC_DT_I8, n_dims, dim, w->q, err));
+    return oc_st_out_add(o, scale, OC_DT_F32, 1, dim, w->scale, err);
+}
+
+static oc_status write_weights(const oc_model *m, const char *path, int64_t *bytes, oc_err *err)
+{
+    oc_st_out *o;
+    OC_TRY(oc_st_out_new(&o, err));
+    // Readers of the Hugging Face library ask for this.
+    oc_status rc = oc_st_out_meta(o, "format", "pt", err);
+    for (int32_t i = 0; i < m->layout.n && rc == OC_OK; i++)
+        rc = add_param(o, &m->layout.param[i], &m->w[i], err);
+    if (rc == OC_OK)
+        rc = oc_st_out_write(o, path, bytes, err);
+    oc_st_out_free(o);
+    return rc;
+}
+
+static oc_status write_tokenizer_config(const oc_checkpoint *c, const char *path, oc_err *err)
+{
+    oc_buf b = {0};
+    oc_jw w = {.out = &b, .indent = 2};
+    oc_special_ids s = oc_vocab_special(c->tok->vocab);
+    oc_jw_open(&w, '{');
+    oc_jw_kstr(&w, "tokenizer_class", "BertTokenizer");
+    oc_jw_kbool(&w, "do_lower_case", c->tok->lowercase);
+    oc_jw_ki64(&w, "model_max_length", c->config.max_len > 0 ? c->config.max_len : c->config.dims.P);
+    oc_jw_kstr(&w, "pad_token", oc_vocab_token(c->tok->vocab, s.pad));
+    oc_jw_kstr(&w, "unk_token", oc_vocab_token(c->tok->vocab, s.unk));
+    oc_jw_kstr(&w, "cls_token", oc_vocab_token(c->tok->vocab, s.cls));
+    oc_jw_kstr(&w, "sep_token", oc_vocab_token(c->tok->vocab, s.sep));
+    if (s.mask >= 0)
+        oc_jw_kstr(&w, "mask_token", oc_vocab_token(c->tok->vocab, s.mask));
+    oc_jw_close(&w, '}');
+    oc_buf_ch(&b, '\n');
+    oc_status rc = oc_buf_check(&b, err);
+    if (rc == OC_OK)
+        rc = oc_file_write(path, b.data, b.len, err);
+    oc_buf_release(&b);
+    return rc;
+}
+
+static oc_status write_files(const oc_checkpoint *c, const char *dir, int64_t *bytes, oc_err *err)
+{
+    char path[OC_PATH_MAX];
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_WEIGHTS, err));
+    OC_TRY(write_weights(c->model, path, bytes, err));
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_VOCAB, err));
+    OC_TRY(oc_vocab_save(c->tok->vocab, path, err));
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_TOKENIZER, err));
+    OC_TRY(write_tokenizer_config(c, path, err));
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_CONFIG, err));
+    return oc_config_write(&c->config, path, err);
+}
+
+/* --- reading back ------------------------------------------------------------------------------ */
+
+static bool same_dims(const oc_dims *a, const oc_dims *b)
+{
+    bool same = a->L == b->L && a->H == b->H && a->D == b->D && a->V == b->V && a->P == b->P && a->S == b->S &&
+                a->K == b->K && a->act == b->act && !memcmp(&a->eps, &b->eps, sizeof a->eps) &&
+                !memcmp(&a->p_hidden, &b->p_hidden, sizeof a->p_hidden) &&
+                !memcmp(&a->p_attn, &b->p_attn, sizeof a->p_attn) && !memcmp(&a->p_cls, &b->p_cls, sizeof a->p_cls);
+    return same && !memcmp(a->A, b->A, (size_t)a->L * sizeof *a->A) &&
+           !memcmp(a->F, b->F, (size_t)a->L * sizeof *a->F);
+}
+
+static oc_status differs(const char *path, const char *what, oc_err *err)
+{
+    return OC_FAIL(err, OC_IO, "%s was written, but %s reads back differently; nothing was replaced", path, what);
+}
+
+static bool same_bits(const oc_param *p, const oc_weight *w, const oc__ckpt_source *src)
+{
+    if (w->q)
+        return src->scale && !memcmp(src->w->data, w->q, (size_t)p->n) &&
+               !memcmp(src->scale->data, w->scale, (size_t)p->rows * sizeof(float));
+    return src->w->dtype == OC_DT_F32 && !memcmp(src->w->data, w->f32, (size_t)p->n * sizeof(float));
+}
+
+static oc_status verify_weights(const oc_model *m, const char *path, oc_err *err)
+{
+    oc_st *st;
+    OC_TRY(oc_st_open(path, &st, err));
+    oc__ckpt_source *src = oc_calloc((size_t)m->layout.n, sizeof *src);
+    oc_status rc = src ? oc__ckpt_map(st, path, &m->layout, true, src, err)
+                       : OC_FAIL(err, OC_NOMEM, "out of memory checking %s", path);
+    for (int32_t i = 0; i < m->layout.n && rc == OC_OK; i++)
+        if (!same_bits(&m->layout.param[i], &m->w[i], &src[i]))
+            rc = differs(path, m->layout.param[i].name, err);
+    oc_free(src);
+    oc_st_close(st);
+    return rc;
+}
+
+static oc_status verify_config(const oc_config *c, const char *path, oc_err *err)
+{
+    oc_config back;
+    OC_TRY(oc_config_read(path, &back, err));
+    bool same = same_dims(&back.dims, &c->dims) && back.multi_label == c->multi_label &&
+                back.lower_case == c->lower_case && back.max_len == c->max_len && back.pad_id == c->pad_id &&
+                !strcmp(back.task, c->task) && !strcmp(back.text_column, c->text_column) &&
+                !strcmp(back.label_column, c->label_column);
+    for (int64_t i = 0; i < c->labels.n && same; i++)
+        same = i < back.labels.n && !strcmp(back.labels.item[i], c->labels.item[i]);
+    oc_config_release(&back);
+    return same ? OC_OK : differs(path, "the configuration", err);
+}
+
+static oc_status verify_vocab(const oc_vocab *v, const char *path, oc_err *err)
+{
+    oc_vocab *back;
+    char a[33], b[33];
+    OC_TRY(oc_vocab_load(path, &back, err));
+    oc_vocab_key(v, a);
+    oc_vocab_key(back, b);
+    oc_vocab_free(back);
+    return strcmp(a, b) == 0 ? OC_OK : differs(path, "the vocabulary", err);
+}
+
+static oc_status verify(const oc_checkpoint *c, const char *dir, oc_err *err)
+{
+    char path[OC_PATH_MAX];
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_WEIGHTS, err));
+    OC_TRY(verify_weights(c->model, path, err));
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_CONFIG, err));
+    OC_TRY(verify_config(&c->config, path, err));
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_VOCAB, err));
+    return verify_vocab(c->tok->vocab, path, err);
+}
+
+/* --- taking the name --------------------------------------------------------------------------- */
+
+/* Files we write, or their temporary names. */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {OC__CKPT_WEIGHTS, OC__CKPT_CONFIG, OC__CKPT_VOCAB, OC__CKPT_TOKENIZER};
+    for (int i = 0; i < OC_COUNT(ours); i++) {
+        size_t n = strlen(ours[i]);
+        if (!strncmp(name, ours[i], n) && (!name[n] || oc_str_starts(name + n, ".tmp-")))
+            return true;
+    }
+    return false;
+}
+
+/* That removing `dir` would lose nothing but a model. Absent is fine. */
+static oc_status check_replaceable(const char *dir, oc_err *err)
+{
+    if (!oc_path_exists(dir))
+        return OC_OK;
+    if (!oc_path_is_dir(dir))
+        return OC_FAIL(err, OC_STATE, "%s is a file; a model is a folder, name another", dir);
+    oc_strlist names = {0};
+    oc_status rc = oc_dir_list(dir, &names, err);
+    for (int64_t i = 0; i < names.n && rc == OC_OK; i++)
+        if (!is_ours(names.item[i]))
+            rc = OC_FAIL(err, OC_STATE, "%s holds %.100s, which is no part of a model we wrote; name another folder",
+                         dir, names.item[i]);
+    oc_strlist_release(&names);
+    return rc;
+}
+
+static oc_status take_name(const char *temp, const char *dir, const char *aside, oc_err *err)
+{
+    if (oc_path_exists(dir)) {
+        OC_TRY(oc_remove_tree(aside, err));
+        OC_TRY(oc_rename(dir, aside, err));
+    }
+    oc_status rc = oc_rename(temp, dir, err);
+    if (rc != OC_OK) {
+        if (!oc_path_exists(dir) && oc_path_exists(aside) && oc_rename(aside, dir, NULL) != OC_OK)
+            oc_err_note(err, "the old model is now %s", aside);
+        return rc;
+    }
+    // The new model is in place; what cannot be removed now goes with the next save.
+    (void)!oc_remove_tree(aside, NULL);
+    return OC_OK;
+}
+
+static oc_status follow_model(oc_checkpoint *c, oc_err *err)
+{
+    const oc_model *m = c->model;
+    if (oc_vocab_size(c->tok->vocab) != m->dims.V)
+        return OC_FAIL(err, OC_SHAPE, "the vocabulary has %d entries, but the model's vocab_size is %d",
+                       (int)oc_vocab_size(c->tok->vocab), (int)m->dims.V);
+    if (c->config.labels.n > 0 && c->config.labels.n != m->dims.K)
+        return OC_FAIL(err, OC_SHAPE, "there are %lld labels, but the model has %d classes",
+                       (long long)c->config.labels.n, (int)m->dims.K);
+    c->config.dims = m->dims;
+    c->config.lower_case = c->tok->lowercase;
+    c->config.n_q8 = 0;
+    for (int32_t i = 0; i < m->layout.n; i++)
+        c->config.n_q8 += m->w[i].q != NULL;
+    return OC_OK;
+}
+
+oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes, oc_err *err)
+{
+    char to[sizeof c->path], temp[sizeof to + 16], aside[sizeof to + 16];
+    if (strlen(dir) >= sizeof to || !*dir)
+        return OC_FAIL(err, OC_RANGE, "a folder's path must have 1 to %zu bytes: \"%.80s\"", sizeof to - 1, dir);
+    oc_strlcpy(to, dir, sizeof to);
+    for (size_t n = strlen(to); n > 1 && to[n - 1] == '/'; n--)
+        to[n - 1] = 0;
+    snprintf(temp, sizeof temp, "%s" SAVING, to);
+    snprintf(aside, sizeof aside, "%s" OC__CKPT_ASIDE, to);
+    OC_TRY(follow_model(c, err));
+    OC_TRY(check_replaceable(to, err));
+    OC_TRY(check_replaceable(aside, err));
+    OC_TRY(check_replaceable(temp, err));
+    OC_TRY(oc_remove_tree(temp, err));
+    int64_t written = 0;
+    oc_status rc = oc_mkdirs(temp, err);
+    if (rc == OC_OK)
+        rc = write_files(c, temp, &written, err);
+    if (rc == OC_OK)
+        rc = verify(c, temp, err);
+    if (rc == OC_OK)
+        rc = take_name(temp, to, aside, err);
+    if (rc != OC_OK) {
+        (void)!oc_remove_tree(temp, NULL);
+        return rc;
+    }
+    memcpy(c->path, to, sizeof to);
+    c->bytes = written;
+    if (bytes)
+        *bytes = written;
+    return OC_OK;
+}

@@ -1,0 +1,206 @@
+/*
+ * core/kernels/gemm.c - f32 matrix products over the register tiles.
+ *
+ * Blocks, from the outside in: rows (BLOCK_ROWS, A stays in L2), columns (BLOCK_COLS, the finished
+ * block of C is still near when bias and activation run over it), k (BLOCK_K, one panel of B stays
+ * in L1), then panels of B, then register tiles. Cutting k keeps the chain of the contract: a tile
+ * stores its sums and the next block starts from them.
+ * A is read as it lies when its rows are contiguous; else it is packed into the worker's scratch.
+ */
+#include <assert.h>
+
+#include "core/base/attr.h"
+#include "core/base/par.h"
+#include "core/kernels/kernels.h"
+#include "core/kernels/split.h"
+
+#define BLOCK_ROWS 96
+#define BLOCK_COLS 384
+#define BLOCK_K    384
+
+static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Row panels in a block of A. */
+static int64_t block_panels(void) { return OC_MAX(1, BLOCK_ROWS / oc_k->mr); }
+
+/* Length of the blocks of k: as few blocks as BLOCK_K allows, all about equal. */
+static int64_t block_k(int64_t K)
+{
+    int64_t n = OC_MAX(1, div_up(K, BLOCK_K));
+    return div_up(div_up(K, n), 8) * 8;
+}
+
+int64_t oc_pack_f32_floats(int64_t K, int64_t N)
+{
+    return div_up(N, oc_k->nr) * oc_k->nr * K;
+}
+
+typedef struct pack_job {
+    oc_mat B;
+    int64_t K, N;
+    float *dst;
+} pack_job;
+
+static void pack_panels(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    (void)worker;
+    const pack_job *j = ctx;
+    int64_t nr = oc_k->nr;
+    for (int64_t p = begin; p < end; p++) {
+        int32_t used = (int32_t)OC_MIN(nr, j->N - p * nr);
+        oc_k->pack_f32_panel(j->B.p + p * nr * j->B.cs, j->B.cs, j->B.rs, j->K, used, (int32_t)nr,
+                             j->dst + p * nr * j->K);
+    }
+}
+
+void oc_pack_f32(oc_mat B, int64_t K, int64_t N, float *dst)
+{
+    pack_job j = {.B = B, .K = K, .N = N, .dst = dst};
+    int64_t panels = div_up(N, oc_k->nr);
+    int64_t pieces = K * N < 32768 ? 1 : 2 * oc_par_workers();
+    oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), pack_panels, &j);
+}
+
+int64_t oc_gemm_scratch_floats(int64_t K)
+{
+    return div_up(block_panels() * oc_k->mr * OC_MIN(block_k(K), K) + 1, 16) * 16;
+}
+
+typedef struct gemm_job {
+    int64_t M, N, K;
+    oc_mat A;
+    const oc_packed_f32 *B;
+    bool accumulate;
+    const float *bias;
+    oc_epilogue act;
+    float *C, *act_out, *scratch;
+    int64_t ldc;
+    oc_split split;
+} gemm_job;
+
+/* A panel of rows for the tile kernel: where it starts and how to step. */
+typedef struct a_panel {
+    const float *p;
+    int64_t rs, cs;
+} a_panel;
+
+static a_panel panel_of(const gemm_job *j, int64_t p, int64_t k0)
+{
+    return (a_panel){j->A.p + p * oc_k->mr * j->A.rs + k0 * j->A.cs, j->A.rs, j->A.cs};
+}
+
+static void pack_rows(const gemm_job *j, int64_t p0, int64_t p1, int64_t k0, int64_t kc, float *dst)
+{
+    int64_t mr = oc_k->mr;
+    for (int64_t p = p0; p < p1; p++, dst += mr * kc)
+        oc_k->pack_f32_panel(panel_of(j, p, k0).p, j->A.rs, j->A.cs, kc,
+                             (int32_t)OC_MIN(mr, j->M - p * mr), (int32_t)mr, dst);
+}
+
+/* Row panels [p0, p1) x column panels [q0, q1) x k [k0, k0 + kc). */
+static void multiply_block(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1,
+                           int64_t k0, int64_t kc, float *scratch)
+{
+    int64_t mr = oc_k->mr, nr = oc_k->nr;
+    bool packed = j->A.cs != 1;
+    bool accumulate = j->accumulate || k0 > 0;
+    if (packed)
+        pack_rows(j, p0, p1, k0, kc, scratch);
+    for (int64_t q = q0; q < q1; q++) {
+        const float *b = j->B->panel + q * nr * j->K + k0 * nr;
+        int32_t n_used = (int32_t)OC_MIN(nr, j->N - q * nr);
+        for (int64_t p = p0; p < p1; p++) {
+            a_panel a = packed ? (a_panel){scratch + (p - p0) * mr * kc, 1, mr} : panel_of(j, p, k0);
+            oc_k->gemm_f32_tile(kc, a.p, a.rs, a.cs, b, j->C + p * mr * j->ldc + q * nr, j->ldc,
+                                (int32_t)OC_MIN(mr, j->M - p * mr), n_used, accumulate);
+        }
+    }
+}
+
+/* Bias and activation over finished rows [m0, m1) x columns [n0, n1). */
+static void finish_block(const gemm_job *j, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+{
+    bool copies = j->act != OC_EPI_NONE || j->act_out != j->C;
+    for (int64_t m = m0; m < m1; m++) {
+        float *c = j->C + m * j->ldc + n0;
+        if (j->bias)
+            oc_k->axpy(1.0f, j->bias + n0, c, n1 - n0);
+        if (j->act_out && copies)
+            oc_k->act_row(j->act, c, n1 - n0, j->act_out + m * j->ldc + n0);
+    }
+}
+
+/* Row panels [p0, p1) x column panels [q0, q1), all of k, finished. */
+static void multiply_piece(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1,
+                           float *scratch)
+{
+    int64_t mr = oc_k->mr, nr = oc_k->nr;
+    int64_t bp = block_panels(), bq = OC_MAX(1, BLOCK_COLS / nr), bk = block_k(j->K);
+    for (int64_t p = p0; p < p1; p += bp) {
+        int64_t pe = OC_MIN(p1, p + bp);
+        for (int64_t q = q0; q < q1; q += bq) {
+            int64_t qe = OC_MIN(q1, q + bq), k = 0;
+            do { // once even when K is 0: the product is then 0
+                multiply_block(j, p, pe, q, qe, k, OC_MIN(bk, j->K - k), scratch);
+                k += bk;
+            } while (k < j->K);
+            finish_block(j, p * mr, OC_MIN(pe * mr, j->M), q * nr, OC_MIN(qe * nr, j->N));
+        }
+    }
+}
+
+static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const gemm_job *j = ctx;
+    const oc_split *s = &j->split;
+    float *scratch = j->scratch ? j->scratch + worker * oc_gemm_scratch_floats(j->K) : NULL;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t r = i / s->n_cols, c = i % s->n_cols;
+        multiply_piece(j, oc__split_at(s->rows, r, s->n_rows),
+                       oc__split_at(s->rows, r + 1, s->n_rows),
+                       oc__split_at(s->cols, c, s->n_cols),
+                       oc__split_at(s->cols, c + 1, s->n_cols), scratch);
+    }
+}
+
+void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 *B, bool accumulate,
+                 const float *bias, oc_epilogue act, float *C, int64_t ldc, float *act_out,
+                 float *scratch)
+{
+    assert(B->K == K && B->N == N && (A.cs == 1 || scratch));
+    if (M <= 0 || N <= 0)
+        return;
+    gemm_job j = {.M = M, .N = N, .K = K, .A = A, .B = B, .accumulate = accumulate, .bias = bias,
+                  .act = act, .C = C, .ldc = ldc, .act_out = act_out, .scratch = scratch};
+    j.split = oc__split_plan(div_up(M, oc_k->mr), div_up(N, oc_k->nr),
+                             (double)M * (double)N * (double)K);
+    oc_par_for(j.split.n_rows * j.split.n_cols, 1, multiply_pieces, &j);
+}
+
+int64_t oc_gemm_serial_floats(int64_t M, int64_t N, int64_t K)
+{
+    (void)M;
+    return div_up(oc_pack_f32_floats(K, N) + oc_k->mr * K + 1, 16) * 16;
+}
+
+/* B is packed whole and stays in L2; each panel of A passes over it once. So few columns share a panel
+ * of A that reading a transposed one as it lies costs less than packing it. */
+void oc_gemm_f32_serial(int64_t M, int64_t N, int64_t K, oc_mat A, oc_mat B, bool accumulate,
+                        float *C, int64_t ldc, float *scratch)
+{
+    int64_t mr = oc_k->mr, nr = oc_k->nr, panels = div_up(N, nr);
+    pack_job pack = {.B = B, .K = K, .N = N, .dst = scratch};
+    pack_panels(&pack, 0, panels, 0);
+    float *rows = scratch + oc_pack_f32_floats(K, N);
+    for (int64_t m = 0; m < M; m += mr) {
+        int32_t m_used = (int32_t)OC_MIN(mr, M - m);
+        a_panel a = {A.p + m * A.rs, A.rs, A.cs};
+        if (A.cs != 1 && A.rs != 1) {
+            oc_k->pack_f32_panel(a.p, A.rs, A.cs, K, m_used, (int32_t)mr, rows);
+            a = (a_panel){rows, 1, mr};
+        }
+        for (int64_t q = 0; q < panels; q++)
+            oc_k->gemm_f32_tile(K, a.p, a.rs, a.cs, scratch + q * nr * K, C + m * ldc + q * nr, ldc,
+                                m_used, (int32_t)OC_MIN(nr, N - q * nr), accumulate);
+    }
+}

@@ -1,0 +1,167 @@
+/*
+ * core/kernels/kernels.h - flat-array arithmetic behind one table of function pointers.
+ *
+ * Kernels cannot fail and do not allocate; shapes were checked by core/nn. Every entry has a C
+ * reference (<op>_ref); an ISA overrides what it does faster. The table is filled once, before
+ * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2 forces.
+ *
+ * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
+ * floating-point operations is part of the contract.
+ *   - matmul: each output is one chain acc = fma(a[m,k], b[n,k], acc), k = 0, 1, ..., from 0 (or
+ *     from the value already in C when accumulating); bias is added once at the end.
+ *   - row reductions: OC_LANES partial sums, lane i takes elements i, i + OC_LANES, ...; lanes are
+ *     combined in halves (i += i + 8, then 4, 2, 1).
+ *   - exp, erf (as the normal distribution), tanh: our own polynomials, fma in a stated order.
+ * So tests compare ISAs with memcmp.
+ *
+ * Integer path, qd8 x qc8w: both sides lie in -127..127, so a u8*s8 pair sum of vpmaddubsw (with
+ * the sign moved from a to b; tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767 and never
+ * saturates; int32 sums are exact for K <= 133,144.
+ */
+#ifndef OC_KERNELS_H
+#define OC_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/err.h"
+
+#define OC_LANES 16
+
+/* Bytes of one prepared row tile of the int8 product: a 64-byte head, two bytes per element. */
+#define OC_S8_ROWS_BYTES(rows, Kc) (64 + 2 * (rows) * (Kc))
+
+typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_N_ISAS } oc_isa;
+
+/* What a matrix product does to each finished output element, in this order. */
+typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;
+
+typedef struct oc_kernels {
+    oc_isa isa;
+    int32_t mr, nr;     /* f32 register tile: rows x columns */
+    int32_t qmr, qnr;   /* int8 register tile */
+
+    /*
+     * C[m_used, n_used] (row stride ldc) = A x B over k, one register tile.
+     *   a  f32, element (m, k) at a[m*a_rs + k*a_cs], as it lies or packed [K][mr]
+     *   b  packed f32 [K][nr] (zero padded)
+     *   accumulate: start from C, else from 0
+     */
+    void (*gemm_f32_tile)(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+                          float *C, int64_t ldc, int32_t m_used, int32_t n_used, bool accumulate);
+    /* dst[k*width + j] = p[j*js + k*ks] for j < used, 0 for used <= j < width. */
+    void (*pack_f32_panel)(const float *p, int64_t js, int64_t ks, int64_t K, int32_t used,
+                           int32_t width, float *dst);
+    /*
+     * acc s32 [m_used, n_used] = A x B over Kc of the k, one int8 register tile.
+     *   a  prepared by prepare_s8_rows   b  from a panel of pack_s8_panel, at k * qnr
+     *   accumulate: start from acc, else from 0.   Kc is a multiple of 32.
+     */
+    void (*gemm_s8_tile)(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc, int64_t ld_acc,
+                         int32_t m_used, int32_t n_used, bool accumulate);
+    /* Rows of A s8 [m_used, Kc] (row stride lda) for the tile: OC_S8_ROWS_BYTES(qmr, Kc) into dst,
+     * layout private to the ISA. */
+    void (*prepare_s8_rows)(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst);
+    /* Panel p of the packed weights (columns p*qnr...) from q [N,K] row-major: Kp*qnr bytes, zeros
+     * past N and K, cut anywhere at k % 32 == 0; the rest of the layout is private to the ISA. */
+    void (*pack_s8_panel)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
+                          int8_t *dst);
+
+    /* Per row: scale = max|x| / 127 (1 when the row is 0), q = round-half-even(x / scale) clamped
+     * to +-127. Row stride of q is Kp >= K, the tail zeroed. */
+    void (*quantize_row)(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale);
+    /* y[i] = fma((float)acc[i], xs * ws[i], bias[i]); bias NULL: 0. */
+    void (*dequant_row)(const int32_t *acc, int64_t n, float xs, const float *ws, const float *bias,
+                        float *y);
+
+    /* y = (x - mean) * rstd * g + b; y may alias x; mean and rstd may be NULL. */
+    void (*layernorm_row)(const float *x, const float *g, const float *b, int64_t H, float eps,
+                          float *y, float *mean, float *rstd);
+    /* dx of one row is overwritten (it may alias dy or x); dg, db accumulate. */
+    void (*layernorm_bwd_row)(const float *dy, const float *x, const float *g, float mean,
+                              float rstd, int64_t H, float *dx, float *dg, float *db);
+    /* In place over s[n]: p = exp(s - max) * (1 / sum); keys with mask 0 get 0 (mask NULL: all 1);
+     * returns log-sum-exp = max + log(sum). At least one key is on. */
+    float (*softmax_row)(float *s, const uint8_t *mask, int64_t n);
+    void (*act_row)(oc_epilogue act, const float *x, int64_t n, float *y); /* may alias */
+    /* dx = dy * act'(x), x = the pre-activation (for TANH: x = the output). May alias dy. */
+    void (*act_bwd_row)(oc_epilogue act, const float *dy, const float *x, int64_t n, float *dx);
+    float (*dot)(const float *a, const float *b, int64_t n);        /* lanes */
+    void (*axpy)(float alpha, const float *x, float *y, int64_t n); /* y = fma(alpha, x, y) */
+    void (*exp_row)(const float *x, int64_t n, float *y);
+    /*
+     * AdamW over n elements; see core/nn/adamw.h.
+     *   c1 = lr/(1-b1^t), c2 = 1/sqrt(1-b2^t), decay = lr*wd (0: none)
+     *   m = fma(1-b1, g-m, m);  v = fma((1-b2)*g, g, b2*v)
+     *   w = fma(-c1, m / fma(sqrt(v), c2, eps), w*(1-decay)), then 0 where keep is 0
+     */
+    void (*adamw)(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
+                  float eps, float c1, float c2, float decay, const uint8_t *keep);
+} oc_kernels;
+
+/* The table in use. Valid after oc_kernels_select(). */
+extern const oc_kernels *oc_k;
+
+/* Choose the best ISA of this CPU, or what OPTIMCLM_ISA says; OC_UNSUPPORTED if it cannot run. */
+oc_status oc_kernels_select(oc_err *err) OC_NODISCARD;
+/* A given ISA's table for tests; NULL when the CPU or the build lacks it. */
+const oc_kernels *oc_kernels_for(oc_isa isa);
+const char *oc_isa_name(oc_isa isa);
+/* "AMD EPYC ... (avx2 fma avx512f avx512_vnni)" for the journal. */
+void oc_cpu_describe(char *out, size_t n);
+
+/*
+ * Matrix products on top of the tiles (gemm.c, gemm_s8.c). A and B are strided views, so the
+ * three products of a linear layer are one function:
+ *   y[N,O] = x W^T + b          A = x,     B = W^T (rs 1, cs I)
+ *   dx     = dy W               A = dy,    B = W
+ *   dW    += dy^T x             A = dy^T,  B = x
+ */
+typedef struct oc_mat {
+    const float *p;
+    int64_t rs, cs; /* element (i, j) at p[i*rs + j*cs] */
+} oc_mat;
+
+/* B packed once for many products: K x N. */
+typedef struct oc_packed_f32 {
+    float *panel; /* [ceil(N/nr)][K][nr], arena */
+    int64_t K, N;
+} oc_packed_f32;
+int64_t oc_pack_f32_floats(int64_t K, int64_t N);
+void oc_pack_f32(oc_mat B, int64_t K, int64_t N, float *dst); /* parallel */
+
+/* Scratch floats one worker needs for oc_gemm_f32 (A panels). */
+int64_t oc_gemm_scratch_floats(int64_t K);
+
+/*
+ * C[M,N] (ldc) = A B (+ C when accumulate) (+ bias[N]), then act into `act_out` (same shape and
+ * stride, may be NULL or C). Parallel over tiles. scratch: [workers][oc_gemm_scratch_floats(K)].
+ * C keeps the pre-activation unless act_out == C. C and act_out overlap neither A nor B.
+ */
+void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 *B, bool accumulate,
+                 const float *bias, oc_epilogue act, float *C, int64_t ldc, float *act_out,
+                 float *scratch);
+/* The same for one worker, from inside a parallel loop; B unpacked, packed into scratch too.
+ * Small products only (attention): scratch [oc_gemm_serial_floats(M,N,K)]. */
+int64_t oc_gemm_serial_floats(int64_t M, int64_t N, int64_t K);
+void oc_gemm_f32_serial(int64_t M, int64_t N, int64_t K, oc_mat A, oc_mat B, bool accumulate,
+                        float *C, int64_t ldc, float *scratch);
+
+/* INT8 weights packed once. */
+typedef struct oc_packed_s8 {
+    int8_t *panel;      /* arena, oc_pack_s8_bytes */
+    const float *scale; /* [N] borrowed from the model */
+    int64_t K, N, Kp;   /* Kp = K rounded up to 32 */
+} oc_packed_s8;
+size_t oc_pack_s8_bytes(int64_t K, int64_t N);
+void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, int8_t *dst); /* q [N,K] row-major */
+
+/*
+ * y f32 [M,N] = dequantized product: fma((float)acc, xs[m] * ws[n], bias[n]), then act.
+ *   xq s8 [M,Kp], xs f32 [M] from quantize_row.
+ */
+void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,
+                          const float *bias, oc_epilogue act, float *y, int64_t ldy);
+
+#endif

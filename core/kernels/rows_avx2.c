@@ -1,0 +1,284 @@
+/*
+ * core/kernels/rows_avx2.c - row kernels on AVX2 and FMA, same bits as rows_ref.c.
+ *
+ * Two registers hold the sixteen lanes of a reduction. In the last, partial group of sixteen only
+ * the lanes that have an element are updated (v_blend), as in the reference.
+ */
+#include "core/kernels/tables.h"
+
+#if OC__X86
+
+#include <math.h>
+
+#include "core/kernels/vec_avx2.h"
+
+#include "core/kernels/vec_math.h"
+
+void oc_k_layernorm_row_avx2(const float *x, const float *g, const float *b, int64_t H, float eps,
+                             float *y, float *mean, float *rstd)
+{
+    int64_t full = H & ~(int64_t)15, left = H - full;
+    oc_vi m0 = vi_first(left), m1 = vi_first(left - 8);
+    oc_vf s0 = v_set(0.0f), s1 = s0;
+    for (int64_t i = 0; i < full; i += 16) {
+        s0 = v_add(s0, v_load(x + i));
+        s1 = v_add(s1, v_load(x + i + 8));
+    }
+    if (left) {
+        s0 = v_blend(s0, v_add(s0, v_load_n(x + full, left)), m0);
+        s1 = v_blend(s1, v_add(s1, v_load_n(x + full + 8, left - 8)), m1);
+    }
+    float mu = v_sum16(s0, s1) / (float)H;
+    oc_vf vmu = v_set(mu), q0 = v_set(0.0f), q1 = q0;
+    for (int64_t i = 0; i < full; i += 16) {
+        oc_vf d0 = v_sub(v_load(x + i), vmu), d1 = v_sub(v_load(x + i + 8), vmu);
+        q0 = v_fma(d0, d0, q0);
+        q1 = v_fma(d1, d1, q1);
+    }
+    if (left) {
+        oc_vf d0 = v_sub(v_load_n(x + full, left), vmu);
+        oc_vf d1 = v_sub(v_load_n(x + full + 8, left - 8), vmu);
+        q0 = v_blend(q0, v_fma(d0, d0, q0), m0);
+        q1 = v_blend(q1, v_fma(d1, d1, q1), m1);
+    }
+    float rs = 1.0f / sqrtf(v_sum16(q0, q1) / (float)H + eps);
+    oc_vf vrs = v_set(rs);
+    int64_t i = 0;
+    for (; i + 8 <= H; i += 8) {
+        oc_vf xh = v_mul(v_sub(v_load(x + i), vmu), vrs);
+        v_store(y + i, v_fma(xh, v_load(g + i), v_load(b + i)));
+    }
+    if (i < H) {
+        oc_vf xh = v_mul(v_sub(v_load_n(x + i, H - i), vmu), vrs);
+        v_store_n(y + i, v_fma(xh, v_load_n(g + i, H - i), v_load_n(b + i, H - i)), H - i);
+    }
+    if (mean)
+        *mean = mu;
+    if (rstd)
+        *rstd = rs;
+}
+
+void oc_k_layernorm_bwd_row_avx2(const float *dy, const float *x, const float *g, float mean,
+                                 float rstd, int64_t H, float *dx, float *dg, float *db)
+{
+    int64_t full = H & ~(int64_t)15, left = H - full;
+    oc_vf mu = v_set(mean), rs = v_set(rstd);
+    oc_vf s0 = v_set(0.0f), s1 = s0, q0 = s0, q1 = s0;
+    for (int64_t i = 0; i < full; i += 16) {
+        oc_vf xh0 = v_mul(v_sub(v_load(x + i), mu), rs);
+        oc_vf xh1 = v_mul(v_sub(v_load(x + i + 8), mu), rs);
+        oc_vf e0 = v_mul(v_load(dy + i), v_load(g + i));
+        oc_vf e1 = v_mul(v_load(dy + i + 8), v_load(g + i + 8));
+        s0 = v_add(s0, e0);
+        s1 = v_add(s1, e1);
+        q0 = v_fma(e0, xh0, q0);
+        q1 = v_fma(e1, xh1, q1);
+    }
+    for (int half = 0; half < 2 && left > 8 * half; half++) {
+        int64_t at = full + 8 * half, n = left - 8 * half;
+        oc_vf xh = v_mul(v_sub(v_load_n(x + at, n), mu), rs);
+        oc_vf e = v_mul(v_load_n(dy + at, n), v_load_n(g + at, n));
+        oc_vf *s = half ? &s1 : &s0, *q = half ? &q1 : &q0;
+        *s = v_blend(*s, v_add(*s, e), vi_first(n));
+        *q = v_blend(*q, v_fma(e, xh, *q), vi_first(n));
+    }
+    oc_vf avg_e = v_set(v_sum16(s0, s1) / (float)H), avg_ex = v_set(v_sum16(q0, q1) / (float)H);
+    int64_t i = 0;
+    for (; i + 8 <= H; i += 8) {
+        oc_vf xh = v_mul(v_sub(v_load(x + i), mu), rs), d = v_load(dy + i);
+        oc_vf e = v_mul(d, v_load(g + i));
+        v_store(dg + i, v_fma(d, xh, v_load(dg + i)));
+        v_store(db + i, v_add(v_load(db + i), d));
+        v_store(dx + i, v_mul(rs, v_fnma(xh, avg_ex, v_sub(e, avg_e))));
+    }
+    if (i < H) {
+        int64_t n = H - i;
+        oc_vf xh = v_mul(v_sub(v_load_n(x + i, n), mu), rs), d = v_load_n(dy + i, n);
+        oc_vf e = v_mul(d, v_load_n(g + i, n));
+        v_store_n(dg + i, v_fma(d, xh, v_load_n(dg + i, n)), n);
+        v_store_n(db + i, v_add(v_load_n(db + i, n), d), n);
+        v_store_n(dx + i, v_mul(rs, v_fnma(xh, avg_ex, v_sub(e, avg_e))), n);
+    }
+}
+
+/* Lanes of the group of eight at `i` that count: inside the row and not masked away. */
+static inline oc_vi keys_on(const uint8_t *mask, int64_t i, int64_t n)
+{
+    if (!mask)
+        return vi_first(n - i);
+    if (i + 8 <= n)
+        return vi_mask_from_bytes(mask + i);
+    uint8_t t[8] = {0};
+    for (int64_t j = i; j < n; j++)
+        t[j - i] = mask[j];
+    return vi_mask_from_bytes(t);
+}
+
+static float max_of_keys(const float *s, const uint8_t *mask, int64_t n)
+{
+    oc_vf t0 = v_set(-INFINITY), t1 = t0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        oc_vf m0 = v_max(t0, v_load(s + i)), m1 = v_max(t1, v_load(s + i + 8));
+        t0 = mask ? v_blend(t0, m0, vi_mask_from_bytes(mask + i)) : m0;
+        t1 = mask ? v_blend(t1, m1, vi_mask_from_bytes(mask + i + 8)) : m1;
+    }
+    if (i < n)
+        t0 = v_blend(t0, v_max(t0, v_load_n(s + i, n - i)), keys_on(mask, i, n));
+    if (i + 8 < n)
+        t1 = v_blend(t1, v_max(t1, v_load_n(s + i + 8, n - i - 8)), keys_on(mask, i + 8, n));
+    return v_max16(t0, t1);
+}
+
+/* e^(s - max) of the eight keys at i into s; returns it. Keys that are off get 0, which changes no
+ * sum: a sum of exponentials is never -0. */
+static inline oc_vf exp_of_keys(float *s, const uint8_t *mask, int64_t i, int64_t n, oc_vf max)
+{
+    if (i + 8 <= n) {
+        oc_vf e = v_exp_neg(v_sub(v_load(s + i), max));
+        if (mask)
+            e = v_blend(v_set(0.0f), e, vi_mask_from_bytes(mask + i));
+        v_store(s + i, e);
+        return e;
+    }
+    oc_vf e = v_exp_neg(v_sub(v_load_n(s + i, n - i), max));
+    e = v_blend(v_set(0.0f), e, keys_on(mask, i, n));
+    v_store_n(s + i, e, n - i);
+    return e;
+}
+
+float oc_k_softmax_row_avx2(float *s, const uint8_t *mask, int64_t n)
+{
+    float max = max_of_keys(s, mask, n);
+    oc_vf vmax = v_set(max), s0 = v_set(0.0f), s1 = s0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        s0 = v_add(s0, exp_of_keys(s, mask, i, n, vmax));
+        s1 = v_add(s1, exp_of_keys(s, mask, i + 8, n, vmax));
+    }
+    if (i < n)
+        s0 = v_add(s0, exp_of_keys(s, mask, i, n, vmax));
+    if (i + 8 < n)
+        s1 = v_add(s1, exp_of_keys(s, mask, i + 8, n, vmax));
+    float total = v_sum16(s0, s1);
+    oc_vf inv = v_set(1.0f / total);
+    for (i = 0; i + 8 <= n; i += 8)
+        v_store(s + i, v_mul(v_load(s + i), inv));
+    if (i < n)
+        v_store_n(s + i, v_mul(v_load_n(s + i, n - i), inv), n - i);
+    return max + logf(total);
+}
+
+/* Inlined with a known f, so the loop body is f's body. */
+__attribute__((always_inline)) static inline void map_row(oc_vf (*f)(oc_vf), const float *x,
+                                                          int64_t n, float *y)
+{
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        v_store(y + i, f(v_load(x + i)));
+    if (i < n)
+        v_store_n(y + i, f(v_load_n(x + i, n - i)), n - i);
+}
+
+/* dx = dy f(x) */
+__attribute__((always_inline)) static inline void
+scale_row(oc_vf (*f)(oc_vf), const float *dy, const float *x, int64_t n, float *dx)
+{
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        v_store(dx + i, v_mul(v_load(dy + i), f(v_load(x + i))));
+    if (i < n)
+        v_store_n(dx + i, v_mul(v_load_n(dy + i, n - i), f(v_load_n(x + i, n - i))), n - i);
+}
+
+void oc_k_act_row_avx2(oc_epilogue act, const float *x, int64_t n, float *y)
+{
+    switch (act) {
+    case OC_EPI_NONE: memmove(y, x, (size_t)n * sizeof *y); break;
+    case OC_EPI_GELU: map_row(v_gelu, x, n, y); break;
+    case OC_EPI_GELU_NEW: map_row(v_gelu_new, x, n, y); break;
+    case OC_EPI_RELU: map_row(v_relu, x, n, y); break;
+    case OC_EPI_TANH: map_row(v_tanh, x, n, y); break;
+    }
+}
+
+void oc_k_act_bwd_row_avx2(oc_epilogue act, const float *dy, const float *x, int64_t n, float *dx)
+{
+    switch (act) {
+    case OC_EPI_NONE: memmove(dx, dy, (size_t)n * sizeof *dx); break;
+    case OC_EPI_GELU: scale_row(v_gelu_grad, dy, x, n, dx); break;
+    case OC_EPI_GELU_NEW: scale_row(v_gelu_new_grad, dy, x, n, dx); break;
+    case OC_EPI_RELU: scale_row(v_relu_grad, dy, x, n, dx); break;
+    case OC_EPI_TANH: scale_row(v_tanh_grad, dy, x, n, dx); break;
+    }
+}
+
+float oc_k_dot_avx2(const float *a, const float *b, int64_t n)
+{
+    int64_t full = n & ~(int64_t)15, left = n - full;
+    oc_vf s0 = v_set(0.0f), s1 = s0;
+    for (int64_t i = 0; i < full; i += 16) {
+        s0 = v_fma(v_load(a + i), v_load(b + i), s0);
+        s1 = v_fma(v_load(a + i + 8), v_load(b + i + 8), s1);
+    }
+    if (left) {
+        oc_vf t0 = v_fma(v_load_n(a + full, left), v_load_n(b + full, left), s0);
+        oc_vf t1 = v_fma(v_load_n(a + full + 8, left - 8), v_load_n(b + full + 8, left - 8), s1);
+        s0 = v_blend(s0, t0, vi_first(left));
+        s1 = v_blend(s1, t1, vi_first(left - 8));
+    }
+    return v_sum16(s0, s1);
+}
+
+void oc_k_axpy_avx2(float alpha, const float *x, float *y, int64_t n)
+{
+    oc_vf a = v_set(alpha);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        v_store(y + i, v_fma(a, v_load(x + i), v_load(y + i)));
+    if (i < n)
+        v_store_n(y + i, v_fma(a, v_load_n(x + i, n - i), v_load_n(y + i, n - i)), n - i);
+}
+
+void oc_k_exp_row_avx2(const float *x, int64_t n, float *y) { map_row(v_exp, x, n, y); }
+
+typedef struct adamw_consts {
+    oc_vf a1, a2, b2, eps, c1, c2, shrink;
+} adamw_consts;
+
+static inline oc_vf adamw_lanes(const adamw_consts *c, oc_vf w, oc_vf g, oc_vf *m, oc_vf *v)
+{
+    *m = v_fma(c->a1, v_sub(g, *m), *m);
+    *v = v_fma(v_mul(c->a2, g), g, v_mul(c->b2, *v));
+    oc_vf step = v_div(*m, v_fma(v_sqrt(*v), c->c2, c->eps));
+    return v_fnma(c->c1, step, v_mul(w, c->shrink));
+}
+
+void oc_k_adamw_avx2(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
+                     float eps, float c1, float c2, float decay, const uint8_t *keep)
+{
+    adamw_consts c = {.a1 = v_set(1.0f - b1), .a2 = v_set(1.0f - b2), .b2 = v_set(b2),
+                      .eps = v_set(eps), .c1 = v_set(c1), .c2 = v_set(c2),
+                      .shrink = v_set(1.0f - decay)};
+    for (int64_t i = 0; i < n; i += 8) {
+        int64_t k = n - i;
+        bool whole = k >= 8;
+        oc_vf vm = whole ? v_load(m + i) : v_load_n(m + i, k);
+        oc_vf vv = whole ? v_load(v + i) : v_load_n(v + i, k);
+        oc_vf vw = whole ? v_load(w + i) : v_load_n(w + i, k);
+        vw = adamw_lanes(&c, vw, whole ? v_load(g + i) : v_load_n(g + i, k), &vm, &vv);
+        if (keep)
+            vw = v_blend(v_set(0.0f), vw, keys_on(keep, i, n));
+        if (whole) {
+            v_store(m + i, vm);
+            v_store(v + i, vv);
+            v_store(w + i, vw);
+        } else {
+            v_store_n(m + i, vm, k);
+            v_store_n(v + i, vv, k);
+            v_store_n(w + i, vw, k);
+        }
+    }
+}
+
+#endif

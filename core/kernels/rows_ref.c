@@ -1,0 +1,157 @@
+/*
+ * core/kernels/rows_ref.c - reference of the row kernels: the order of operations every ISA keeps.
+ */
+#include <assert.h>
+#include <math.h>
+
+#include "core/kernels/tables.h"
+#include "core/kernels/vec_ref.h"
+
+#include "core/kernels/vec_math.h"
+
+/* OC_LANES partial results; element i belongs to lane i % OC_LANES. */
+typedef struct lanes {
+    float v[OC_LANES];
+} lanes;
+
+static float lanes_sum(lanes *l)
+{
+    for (int half = OC_LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            l->v[i] = l->v[i] + l->v[i + half];
+    return l->v[0];
+}
+
+static float lanes_max(lanes *l)
+{
+    for (int half = OC_LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            l->v[i] = v_max(l->v[i], l->v[i + half]);
+    return l->v[0];
+}
+
+void oc_k_layernorm_row_ref(const float *x, const float *g, const float *b, int64_t H, float eps,
+                            float *y, float *mean, float *rstd)
+{
+    assert(H >= 0);
+    lanes s = {{0}}, q = {{0}};
+    for (int64_t i = 0; i < H; i++)
+        s.v[i % OC_LANES] += x[i];
+    float mu = lanes_sum(&s) / (float)H;
+    for (int64_t i = 0; i < H; i++) {
+        float d = x[i] - mu;
+        q.v[i % OC_LANES] = fmaf(d, d, q.v[i % OC_LANES]);
+    }
+    float rs = 1.0f / sqrtf(lanes_sum(&q) / (float)H + eps);
+    for (int64_t i = 0; i < H; i++)
+        y[i] = fmaf((x[i] - mu) * rs, g[i], b[i]);
+    if (mean)
+        *mean = mu;
+    if (rstd)
+        *rstd = rs;
+}
+
+/*
+ * Forward: xh = (x - mean) rstd, y = xh g + b. With e = dy g:
+ *   dx = rstd (e - avg(e) - xh avg(e xh)),  dg += dy xh,  db += dy
+ */
+void oc_k_layernorm_bwd_row_ref(const float *dy, const float *x, const float *g, float mean,
+                                float rstd, int64_t H, float *dx, float *dg, float *db)
+{
+    assert(H >= 0);
+    lanes s = {{0}}, q = {{0}};
+    for (int64_t i = 0; i < H; i++) {
+        float xh = (x[i] - mean) * rstd;
+        float e = dy[i] * g[i];
+        s.v[i % OC_LANES] += e;
+        q.v[i % OC_LANES] = fmaf(e, xh, q.v[i % OC_LANES]);
+    }
+    float avg_e = lanes_sum(&s) / (float)H;
+    float avg_ex = lanes_sum(&q) / (float)H;
+    for (int64_t i = 0; i < H; i++) {
+        float xh = (x[i] - mean) * rstd;
+        float e = dy[i] * g[i];
+        dg[i] = fmaf(dy[i], xh, dg[i]);
+        db[i] = db[i] + dy[i];
+        dx[i] = rstd * fmaf(-xh, avg_ex, e - avg_e);
+    }
+}
+
+float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
+{
+    lanes top, sum = {{0}};
+    for (int i = 0; i < OC_LANES; i++)
+        top.v[i] = -INFINITY;
+    for (int64_t i = 0; i < n; i++)
+        if (!mask || mask[i])
+            top.v[i % OC_LANES] = v_max(top.v[i % OC_LANES], s[i]);
+    float max = lanes_max(&top);
+    for (int64_t i = 0; i < n; i++) {
+        s[i] = !mask || mask[i] ? v_exp_neg(s[i] - max) : 0.0f;
+        sum.v[i % OC_LANES] += s[i];
+    }
+    float total = lanes_sum(&sum);
+    float inv = 1.0f / total;
+    for (int64_t i = 0; i < n; i++)
+        s[i] = s[i] * inv;
+    return max + logf(total);
+}
+
+void oc_k_act_row_ref(oc_epilogue act, const float *x, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        switch (act) {
+        case OC_EPI_NONE: y[i] = x[i]; break;
+        case OC_EPI_GELU: y[i] = v_gelu(x[i]); break;
+        case OC_EPI_GELU_NEW: y[i] = v_gelu_new(x[i]); break;
+        case OC_EPI_RELU: y[i] = v_relu(x[i]); break;
+        case OC_EPI_TANH: y[i] = v_tanh(x[i]); break;
+        }
+    }
+}
+
+void oc_k_act_bwd_row_ref(oc_epilogue act, const float *dy, const float *x, int64_t n, float *dx)
+{
+    for (int64_t i = 0; i < n; i++) {
+        switch (act) {
+        case OC_EPI_NONE: dx[i] = dy[i]; break;
+        case OC_EPI_GELU: dx[i] = dy[i] * v_gelu_grad(x[i]); break;
+        case OC_EPI_GELU_NEW: dx[i] = dy[i] * v_gelu_new_grad(x[i]); break;
+        case OC_EPI_RELU: dx[i] = dy[i] * v_relu_grad(x[i]); break;
+        case OC_EPI_TANH: dx[i] = dy[i] * v_tanh_grad(x[i]); break;
+        }
+    }
+}
+
+float oc_k_dot_ref(const float *a, const float *b, int64_t n)
+{
+    lanes s = {{0}};
+    for (int64_t i = 0; i < n; i++)
+        s.v[i % OC_LANES] = fmaf(a[i], b[i], s.v[i % OC_LANES]);
+    return lanes_sum(&s);
+}
+
+void oc_k_axpy_ref(float alpha, const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = fmaf(alpha, x[i], y[i]);
+}
+
+void oc_k_exp_row_ref(const float *x, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = v_exp(x[i]);
+}
+
+void oc_k_adamw_ref(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
+                    float eps, float c1, float c2, float decay, const uint8_t *keep)
+{
+    float a1 = 1.0f - b1, a2 = 1.0f - b2, shrink = 1.0f - decay;
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = fmaf(a1, g[i] - m[i], m[i]);
+        v[i] = fmaf(a2 * g[i], g[i], b2 * v[i]);
+        float step = m[i] / fmaf(sqrtf(v[i]), c2, eps);
+        float moved = fmaf(-c1, step, w[i] * shrink);
+        w[i] = !keep || keep[i] ? moved : 0.0f;
+    }
+}

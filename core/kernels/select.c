@@ -1,0 +1,113 @@
+/*
+ * core/kernels/select.c - which table of kernels this CPU gets.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/kernels/tables.h"
+
+#if OC__X86
+#include <cpuid.h>
+#endif
+
+static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF);
+#if OC__X86
+static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2);
+#endif
+
+const oc_kernels *oc_k;
+
+static const char *const isa_names[OC_N_ISAS] = {[OC_ISA_REF] = "ref", [OC_ISA_AVX2] = "avx2"};
+
+const char *oc_isa_name(oc_isa isa)
+{
+    return (unsigned)isa < OC_N_ISAS ? isa_names[isa] : "?";
+}
+
+const oc_kernels *oc_kernels_for(oc_isa isa)
+{
+    if (isa == OC_ISA_REF)
+        return &table_ref;
+#if OC__X86
+    /* Looks at the CPU and at whether the system keeps the wide registers. */
+    if (isa == OC_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &table_avx2;
+#endif
+    return NULL;
+}
+
+oc_status oc_kernels_select(oc_err *err)
+{
+    const char *wish = getenv("OPTIMCLM_ISA");
+    if (!wish || !*wish) {
+        for (int isa = OC_N_ISAS - 1; isa >= 0; isa--) {
+            const oc_kernels *k = oc_kernels_for((oc_isa)isa);
+            if (k) {
+                oc_k = k;
+                return OC_OK;
+            }
+        }
+    }
+    for (int isa = 0; wish && isa < OC_N_ISAS; isa++) {
+        if (strcmp(wish, isa_names[isa]) != 0)
+            continue;
+        const oc_kernels *k = oc_kernels_for((oc_isa)isa);
+        if (!k)
+            return OC_FAIL(err, OC_UNSUPPORTED, "OPTIMCLM_ISA=%s: this CPU cannot run it", wish);
+        oc_k = k;
+        return OC_OK;
+    }
+    return OC_FAIL(err, OC_UNSUPPORTED, "OPTIMCLM_ISA=%s: unknown, expected ref or avx2", wish);
+}
+
+#if OC__X86
+
+/* The 48 bytes of the CPU's own name, blanks trimmed. */
+static void cpu_brand(char out[49])
+{
+    unsigned r[12] = {0};
+    if ((unsigned)__get_cpuid_max(0x80000000U, NULL) >= 0x80000004U)
+        for (unsigned i = 0; i < 3; i++)
+            __get_cpuid(0x80000002U + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]);
+    char raw[49] = {0};
+    memcpy(raw, r, 48);
+    const char *s = raw + strspn(raw, " ");
+    size_t n = strlen(s);
+    while (n > 0 && s[n - 1] == ' ')
+        n--;
+    snprintf(out, 49, "%.*s", (int)n, n ? s : "");
+}
+
+void oc_cpu_describe(char *out, size_t n)
+{
+    char brand[49], flags[96] = "";
+    cpu_brand(brand);
+    const struct {
+        const char *name;
+        bool has;
+    } f[] = {
+        {"avx2", __builtin_cpu_supports("avx2")},
+        {"fma", __builtin_cpu_supports("fma")},
+        {"avx512f", __builtin_cpu_supports("avx512f")},
+        {"avx512_vnni", __builtin_cpu_supports("avx512vnni")},
+    };
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof f / sizeof f[0]; i++)
+        if (f[i].has)
+            at += (size_t)snprintf(flags + at, sizeof flags - at, "%s%s", at ? " " : "", f[i].name);
+    snprintf(out, n, "%s (%s)", brand[0] ? brand : "x86-64 CPU", at ? flags : "no avx2");
+}
+
+#else
+
+void oc_cpu_describe(char *out, size_t n)
+{
+#if defined(__aarch64__)
+    snprintf(out, n, "64-bit ARM CPU (reference kernels)");
+#else
+    snprintf(out, n, "CPU (reference kernels)");
+#endif
+}
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * core/kernels/tables.h - the one list of kernels; private to core/kernels.
+ *
+ * Each ISA defines every function of OC__KERNEL_DECLS with its own suffix; select.c builds its table
+ * with OC__KERNEL_TABLE. An ISA that only overrides some names the others' functions in its table.
+ */
+#ifndef OC_KERNELS_TABLES_H
+#define OC_KERNELS_TABLES_H
+
+#include "core/kernels/kernels.h"
+
+#if defined(__x86_64__)
+#define OC__X86 1
+#else
+#define OC__X86 0
+#endif
+
+/* Register tiles. */
+#define OC__REF_MR   4
+#define OC__REF_NR   8
+#define OC__REF_QMR  4
+#define OC__REF_QNR  8
+#define OC__AVX2_MR  6
+#define OC__AVX2_NR  16
+#define OC__AVX2_QMR 2
+#define OC__AVX2_QNR 24
+
+/* clang-format off */
+#define OC__KERNEL_DECLS(isa)                                                                      \
+    void oc_k_gemm_f32_tile_##isa(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,           \
+                                  const float *b, float *C, int64_t ldc, int32_t m_used,           \
+                                  int32_t n_used, bool accumulate);                                \
+    void oc_k_pack_f32_panel_##isa(const float *p, int64_t js, int64_t ks, int64_t K,              \
+                                   int32_t used, int32_t width, float *dst);                       \
+    void oc_k_gemm_s8_tile_##isa(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,       \
+                                 int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate); \
+    void oc_k_prepare_s8_rows_##isa(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,      \
+                                    int8_t *dst);                                                  \
+    void oc_k_pack_s8_panel_##isa(const int8_t *q, int64_t N, int64_t K, int64_t Kp,               \
+                                  int64_t panel, int8_t *dst);                                     \
+    void oc_k_quantize_row_##isa(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale);  \
+    void oc_k_dequant_row_##isa(const int32_t *acc, int64_t n, float xs, const float *ws,          \
+                                const float *bias, float *y);                                      \
+    void oc_k_layernorm_row_##isa(const float *x, const float *g, const float *b, int64_t H,       \
+                                  float eps, float *y, float *mean, float *rstd);                  \
+    void oc_k_layernorm_bwd_row_##isa(const float *dy, const float *x, const float *g, float mean, \
+                                      float rstd, int64_t H, float *dx, float *dg, float *db);     \
+    float oc_k_softmax_row_##isa(float *s, const uint8_t *mask, int64_t n);                        \
+    void oc_k_act_row_##isa(oc_epilogue act, const float *x, int64_t n, float *y);                 \
+    void oc_k_act_bwd_row_##isa(oc_epilogue act, const float *dy, const float *x, int64_t n,       \
+                                float *dx);                                                        \
+    float oc_k_dot_##isa(const float *a, const float *b, int64_t n);                               \
+    void oc_k_axpy_##isa(float alpha, const float *x, float *y, int64_t n);                        \
+    void oc_k_exp_row_##isa(const float *x, int64_t n, float *y);                                  \
+    void oc_k_adamw_##isa(float *w, const float *g, float *m, float *v, int64_t n, float b1,       \
+                          float b2, float eps, float c1, float c2, float decay,                    \
+                          const uint8_t *keep)
+
+#define OC__KERNEL_TABLE(lower, UPPER)                                                             \
+    {                                                                                              \
+        .isa = OC_ISA_##UPPER,                                                                     \
+        .mr = OC__##UPPER##_MR, .nr = OC__##UPPER##_NR,                                            \
+        .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR,                                        \
+        .gemm_f32_tile = oc_k_gemm_f32_tile_##lower,                                               \
+        .pack_f32_panel = oc_k_pack_f32_panel_##lower,                                             \
+        .gemm_s8_tile = oc_k_gemm_s8_tile_##lower,                                                 \
+        .prepare_s8_rows = oc_k_prepare_s8_rows_##lower,                                           \
+        .pack_s8_panel = oc_k_pack_s8_panel_##lower,                                               \
+        .quantize_row = oc_k_quantize_row_##lower,                                                 \
+        .dequant_row = oc_k_dequant_row_##lower,                                                   \
+        .layernorm_row = oc_k_layernorm_row_##lower,                                               \
+        .layernorm_bwd_row = oc_k_layernorm_bwd_row_##lower,                                       \
+        .softmax_row = oc_k_softmax_row_##lower,                                                   \
+        .act_row = oc_k_act_row_##lower,                                                           \
+        .act_bwd_row = oc_k_act_bwd_row_##lower,                                                   \
+        .dot = oc_k_dot_##lower,                                                                   \
+        .axpy = oc_k_axpy_##lower,                                                                 \
+        .exp_row = oc_k_exp_row_##lower,                                                           \
+        .adamw = oc_k_adamw_##lower,                                                               \
+    }
+/* clang-format on */
+
+OC__KERNEL_DECLS(ref);
+#if OC__X86
+OC__KERNEL_DECLS(avx2);
+#endif
+
+#endif

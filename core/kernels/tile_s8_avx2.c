@@ -1,0 +1,202 @@
+/*
+ * core/kernels/tile_s8_avx2.c - int8 kernels on AVX2: 2 rows x 24 columns.
+ *
+ * Panel: [Kp/4][24 columns][4 k], so one 32-byte register holds four k of eight columns and meets
+ * four bytes of A broadcast. vpmaddubsw wants one unsigned side, |a|, so a's sign moves to b; and
+ * because vpsignb competes with the multiplications for their ports, it moves as
+ *   a b = |a| (b ^ s) - |a| s,   s = -1 (all ones) where a < 0, else 0:
+ * an exclusive or, which any port does, and a sum over the row of A alone, with which the
+ * accumulators start. |a|, s and the sums are made once per row tile and used for all its columns.
+ * Range: |a| <= 127 and -128 <= b ^ s <= 127 for -127 <= b <= 127, so a pair sum lies within
+ * 2*127*128 = 32512 < 32767 and never saturates. Sums of 32 bits may wrap on the way, and end exact
+ * when the result fits (K <= 133,144).
+ * The tile is small because what matters is that the four kinds of instruction spread evenly over
+ * the ports: the columns of a row go through each kind together. Wider tiles measured slower.
+ */
+#include "core/kernels/tables.h"
+
+#if OC__X86
+
+#include <assert.h>
+
+#include "core/kernels/vec_avx2.h"
+
+#define QMR OC__AVX2_QMR
+#define QNR OC__AVX2_QNR
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+void oc_k_pack_s8_panel_avx2(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
+                             int8_t *dst)
+{
+    for (int64_t k = 0; k < Kp; k += 4) {
+        for (int64_t j = 0; j < QNR; j++, dst += 4) {
+            int64_t n = panel * QNR + j;
+            for (int64_t i = 0; i < 4; i++)
+                dst[i] = n < N && k + i < K ? q[n * K + k + i] : 0;
+        }
+    }
+}
+
+/* Head: the sums per row. Then per four k and row: |a|, s. */
+typedef struct row_quad {
+    int8_t mag[4], sign[4];
+} row_quad;
+
+enum { HEAD = 64 };
+
+void oc_k_prepare_s8_rows_avx2(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst)
+{
+    assert(m_used >= 1 && m_used <= QMR && Kc % 32 == 0);
+    const __m256i zero = _mm256_setzero_si256();
+    for (int32_t m = 0; m < m_used; m++) {
+        __m256i sum = zero;
+        for (int64_t k = 0; k < Kc; k += 32) {
+            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(a + m * lda + k));
+            __m256i mag = _mm256_abs_epi8(v), sign = _mm256_cmpgt_epi8(zero, v);
+            sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_and_si256(mag, sign), zero));
+            int64_t quads[8];
+            __m256i lo = _mm256_unpacklo_epi32(mag, sign), hi = _mm256_unpackhi_epi32(mag, sign);
+            _mm256_storeu_si256((__m256i *)(void *)quads, _mm256_permute2x128_si256(lo, hi, 0x20));
+            _mm256_storeu_si256((__m256i *)(void *)(quads + 4),
+                                _mm256_permute2x128_si256(lo, hi, 0x31));
+            int8_t *to = dst + HEAD + (int64_t)sizeof(row_quad) * (k / 4 * QMR + m);
+            for (int i = 0; i < 8; i++, to += sizeof(row_quad) * QMR)
+                memcpy(to, &quads[i], sizeof quads[i]);
+        }
+        __m128i s = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+        int32_t total = _mm_cvtsi128_si32(_mm_add_epi64(s, _mm_unpackhi_epi64(s, s)));
+        memcpy(dst + (int64_t)sizeof total * m, &total, sizeof total);
+    }
+}
+
+static inline __m256i broadcast_4(const void *p)
+{
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm256_set1_epi32(v);
+}
+
+static inline __m256i load_32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+/* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
+__attribute__((always_inline)) static inline void
+tile_rows(const int R, const int V, int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
+          int64_t ld_acc, bool accumulate)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i c[QMR][QNR / 8];
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        __m256i start = broadcast_4(a + 4 * m);
+        UNROLL
+        for (int v = 0; v < V; v++)
+            c[m][v] = accumulate ? _mm256_add_epi32(start, load_32(acc + m * ld_acc + 8 * v)) : start;
+    }
+    a += HEAD;
+    for (int64_t k = 0; k < Kc; k += 4, a += sizeof(row_quad) * QMR, b += 4 * QNR) {
+        UNROLL
+        for (int m = 0; m < R; m++) {
+            const int8_t *quad = a + (int64_t)sizeof(row_quad) * m;
+            __m256i mag = broadcast_4(quad), sign = broadcast_4(quad + 4), t[QNR / 8];
+            UNROLL
+            for (int v = 0; v < V; v++)
+                t[v] = _mm256_xor_si256(sign, load_32(b + 32 * v));
+            UNROLL
+            for (int v = 0; v < V; v++)
+                t[v] = _mm256_maddubs_epi16(mag, t[v]);
+            UNROLL
+            for (int v = 0; v < V; v++)
+                t[v] = _mm256_madd_epi16(t[v], ones);
+            UNROLL
+            for (int v = 0; v < V; v++)
+                c[m][v] = _mm256_add_epi32(c[m][v], t[v]);
+        }
+    }
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < V; v++)
+            _mm256_storeu_si256((__m256i *)(void *)(acc + m * ld_acc + 8 * v), c[m][v]);
+    }
+}
+
+void oc_k_gemm_s8_tile_avx2(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
+                            int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate)
+{
+    assert(m_used >= 1 && m_used <= QMR && n_used >= 1 && n_used <= QNR && Kc % 32 == 0);
+    int32_t edge[QMR * QNR] = {0};
+    bool whole = n_used % 8 == 0;
+    int32_t *c = whole ? acc : edge;
+    int64_t ld = whole ? ld_acc : QNR;
+    for (int32_t m = 0; !whole && accumulate && m < m_used; m++)
+        for (int32_t n = 0; n < n_used; n++)
+            edge[m * QNR + n] = acc[m * ld_acc + n];
+    switch (m_used * 4 + (n_used + 7) / 8) {
+    case 2 * 4 + 3: tile_rows(2, 3, Kc, a, b, c, ld, accumulate); break;
+    case 2 * 4 + 2: tile_rows(2, 2, Kc, a, b, c, ld, accumulate); break;
+    case 2 * 4 + 1: tile_rows(2, 1, Kc, a, b, c, ld, accumulate); break;
+    case 1 * 4 + 3: tile_rows(1, 3, Kc, a, b, c, ld, accumulate); break;
+    case 1 * 4 + 2: tile_rows(1, 2, Kc, a, b, c, ld, accumulate); break;
+    default: tile_rows(1, 1, Kc, a, b, c, ld, accumulate); break;
+    }
+    for (int32_t m = 0; !whole && m < m_used; m++)
+        for (int32_t n = 0; n < n_used; n++)
+            acc[m * ld_acc + n] = edge[m * QNR + n];
+}
+
+static inline __m128i quantize_8(oc_vf x, oc_vf s)
+{
+    oc_vf v = v_min(v_max(v_div(x, s), v_set(-127.0f)), v_set(127.0f));
+    __m256i i = _mm256_cvtps_epi32(v); // rounds half to even
+    __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    return _mm_packs_epi16(w, w);
+}
+
+void oc_k_quantize_row_avx2(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale)
+{
+    oc_vf t0 = v_set(0.0f), t1 = t0;
+    int64_t i = 0;
+    for (; i + 16 <= K; i += 16) {
+        t0 = v_max(v_abs(v_load(x + i)), t0);
+        t1 = v_max(v_abs(v_load(x + i + 8)), t1);
+    }
+    t0 = v_max(v_abs(v_load_n(x + i, K - i)), t0); // zeros elsewhere: no effect on a maximum
+    t1 = v_max(v_abs(v_load_n(x + i + 8, K - i - 8)), t1);
+    float s = v_max16(t0, t1) / 127.0f;
+    if (s == 0.0f)
+        s = 1.0f;
+    oc_vf vs = v_set(s);
+    for (i = 0; i + 8 <= K; i += 8)
+        _mm_storel_epi64((__m128i *)(void *)(q + i), quantize_8(v_load(x + i), vs));
+    if (i < K) {
+        int8_t t[16];
+        _mm_storeu_si128((__m128i *)(void *)t, quantize_8(v_load_n(x + i, K - i), vs));
+        memcpy(q + i, t, (size_t)(K - i));
+    }
+    memset(q + K, 0, (size_t)(Kp - K));
+    *scale = s;
+}
+
+void oc_k_dequant_row_avx2(const int32_t *acc, int64_t n, float xs, const float *ws,
+                           const float *bias, float *y)
+{
+    oc_vf vx = v_set(xs), zero = v_set(0.0f);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        oc_vf v = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(acc + i)));
+        v_store(y + i, v_fma(v, v_mul(vx, v_load(ws + i)), bias ? v_load(bias + i) : zero));
+    }
+    if (i < n) {
+        int64_t k = n - i;
+        oc_vf v = _mm256_cvtepi32_ps(_mm256_maskload_epi32(acc + i, vi_first(k)));
+        oc_vf vb = bias ? v_load_n(bias + i, k) : zero;
+        v_store_n(y + i, v_fma(v, v_mul(vx, v_load_n(ws + i, k)), vb), k);
+    }
+}
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * core/kernels/vec_avx2.h - eight floats in a register: the AVX2 side of vec_math.h, and the loads
+ * and stores of a row's tail. Include only from *_avx2.c files.
+ */
+#ifndef OC_KERNELS_VEC_AVX2_H
+#define OC_KERNELS_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef __m256 oc_vf;
+typedef __m256i oc_vi;
+
+static inline oc_vf v_set(float a) { return _mm256_set1_ps(a); }
+static inline oc_vf v_add(oc_vf a, oc_vf b) { return _mm256_add_ps(a, b); }
+static inline oc_vf v_sub(oc_vf a, oc_vf b) { return _mm256_sub_ps(a, b); }
+static inline oc_vf v_mul(oc_vf a, oc_vf b) { return _mm256_mul_ps(a, b); }
+static inline oc_vf v_div(oc_vf a, oc_vf b) { return _mm256_div_ps(a, b); }
+static inline oc_vf v_sqrt(oc_vf a) { return _mm256_sqrt_ps(a); }
+static inline oc_vf v_fma(oc_vf a, oc_vf b, oc_vf c) { return _mm256_fmadd_ps(a, b, c); }
+static inline oc_vf v_fnma(oc_vf a, oc_vf b, oc_vf c) { return _mm256_fnmadd_ps(a, b, c); }
+static inline oc_vf v_min(oc_vf a, oc_vf b) { return _mm256_min_ps(a, b); }
+static inline oc_vf v_max(oc_vf a, oc_vf b) { return _mm256_max_ps(a, b); }
+static inline oc_vf v_abs(oc_vf a) { return _mm256_andnot_ps(v_set(-0.0f), a); }
+
+static inline oc_vf v_copysign(oc_vf mag, oc_vf sign)
+{
+    oc_vf s = v_set(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(s, mag), _mm256_and_ps(s, sign));
+}
+
+/* a >= b ? x : y */
+static inline oc_vf v_sel_ge(oc_vf a, oc_vf b, oc_vf x, oc_vf y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GE_OQ));
+}
+
+static inline oc_vi v_bits(oc_vf a) { return _mm256_castps_si256(a); }
+static inline oc_vi vi_set(int32_t a) { return _mm256_set1_epi32(a); }
+static inline oc_vi vi_add(oc_vi a, oc_vi b) { return _mm256_add_epi32(a, b); }
+static inline oc_vi vi_sub(oc_vi a, oc_vi b) { return _mm256_sub_epi32(a, b); }
+static inline oc_vi vi_half(oc_vi a) { return _mm256_srai_epi32(a, 1); } /* floor */
+
+/* 2^n for n in -126..127. */
+static inline oc_vf v_pow2(oc_vi n)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(vi_add(n, vi_set(127)), 23));
+}
+
+/* p * 2^n where t holds n + 1.5 * 2^23 and the result is a normal number: n is added to p's exponent. */
+static inline oc_vf v_scale_exponent(oc_vf p, oc_vf t)
+{
+    return _mm256_castsi256_ps(vi_add(v_bits(p), _mm256_slli_epi32(v_bits(t), 23)));
+}
+
+static inline oc_vf v_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void v_store(float *p, oc_vf v) { _mm256_storeu_ps(p, v); }
+
+/* All ones in lanes 0..n-1; n <= 0: none, n >= 8: all. */
+static inline oc_vi vi_first(int64_t n)
+{
+    int32_t k = n < 0 ? 0 : n > 8 ? 8 : (int32_t)n;
+    return _mm256_cmpgt_epi32(vi_set(k), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* p[0..n) and zeros; memory past p[n) is not touched. */
+static inline oc_vf v_load_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vi_first(n)); }
+
+static inline void v_store_n(float *p, oc_vf v, int64_t n)
+{
+    float t[8];
+    _mm256_storeu_ps(t, v);
+    if (n > 0)
+        memcpy(p, t, (size_t)(n < 8 ? n : 8) * sizeof *p);
+}
+
+/* yes where mask, else no */
+static inline oc_vf v_blend(oc_vf no, oc_vf yes, oc_vi mask)
+{
+    return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(mask));
+}
+
+/* Eight bytes as a lane mask: all ones where the byte is not 0. */
+static inline oc_vi vi_mask_from_bytes(const uint8_t *p)
+{
+    oc_vi b = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    return _mm256_cmpgt_epi32(b, _mm256_setzero_si256());
+}
+
+/* The sixteen lanes lo (0..7) and hi (8..15) combined in halves: i += i + 8, 4, 2, 1. */
+static inline float v_sum16(oc_vf lo, oc_vf hi)
+{
+    oc_vf a = v_add(lo, hi);
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    b = _mm_add_ss(b, _mm_shuffle_ps(b, b, 1));
+    return _mm_cvtss_f32(b);
+}
+
+static inline float v_max16(oc_vf lo, oc_vf hi)
+{
+    oc_vf a = v_max(lo, hi);
+    __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+    b = _mm_max_ss(b, _mm_shuffle_ps(b, b, 1));
+    return _mm_cvtss_f32(b);
+}
+
+#endif

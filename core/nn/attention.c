@@ -1,0 +1,263 @@
+/*
+ * One piece of work is one head of one note. Its keys and values are packed once; then blocks of
+ * query rows go through
+ *
+ *   S = (q / sqrt(D)) k^T    P = softmax(S)    P' = Dropout(P)    c = P' v
+ *
+ * with a block of S in the worker's scratch, small enough to stay in the nearest caches. Nothing
+ * of size T x T outlives a block: backward makes P again as exp(S - lse), and P' from the counter.
+ * Scratch rows have a stride that is a multiple of the tile, so tiles are always whole.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/base/attr.h"
+#include "core/base/par.h"
+#include "core/nn/bert_internal.h"
+
+#define BLOCK_FLOATS 16384 /* of S: 64 KiB */
+#define MAX_BLOCK    128   /* rows */
+
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* Scratch row stride for T keys. */
+static int64_t stride_of(int64_t T) { return round_up(T, OC_MAX(OC_LANES, oc_k->nr)); }
+
+/* Query rows in a block. Every output is one chain over k: the block size changes no bit. */
+static int64_t block_rows(int64_t T)
+{
+    int64_t rows = OC_MIN(OC_MIN(T, MAX_BLOCK), OC_MAX(1, BLOCK_FLOATS / stride_of(T)));
+    return round_up(rows, oc_k->mr);
+}
+
+/* Where the parts of one worker's scratch lie. */
+typedef struct parts {
+    float *kt, *v_or_vt, *kn; /* packed k^T [D,T]; v [T,D] or v^T [D,T]; k [T,D] (backward) */
+    float *q, *s, *ds, *mask; /* [block,D] scaled queries; [block,stride] twice; one row */
+    float *small;             /* packed [block,D] (backward) */
+} parts;
+
+static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
+{
+    int64_t rows = block_rows(T), ld = stride_of(T), at = 0;
+    int64_t kt = oc_pack_f32_floats(D, T), kn = oc_pack_f32_floats(T, D);
+    int64_t size[8] = {kt, OC_MAX(kt, kn), train ? kn : 0, rows * D, rows * ld,
+                       train ? rows * ld : 0, train ? ld : 0,
+                       train ? oc_pack_f32_floats(rows, D) : 0};
+    float **field[8] = {&p->kt, &p->v_or_vt, &p->kn, &p->q, &p->s, &p->ds, &p->mask, &p->small};
+    for (int i = 0; i < 8; i++) {
+        *field[i] = base ? base + at : NULL;
+        at += round_up(size[i], 16);
+    }
+    return at;
+}
+
+int64_t oc__attn_floats(int64_t T, int64_t D, bool train)
+{
+    // Not monotone: a shorter note has more rows in a block.
+    int64_t most = 0;
+    parts p;
+    for (int64_t t = 1; t <= T; t++)
+        most = OC_MAX(most, lay_out(NULL, t, D, train, &p));
+    return most;
+}
+
+/* Pack B [K,N] on this worker. */
+static void pack(oc_mat B, int64_t K, int64_t N, float *dst)
+{
+    int64_t nr = oc_k->nr;
+    for (int64_t n = 0; n < N; n += nr)
+        oc_k->pack_f32_panel(B.p + n * B.cs, B.cs, B.rs, K, (int32_t)OC_MIN(nr, N - n),
+                             (int32_t)nr, dst + n * K);
+}
+
+/* C[M,N] = A B (+ C), B packed. whole: C's rows have room for whole tiles, and are written so. */
+static void multiply(int64_t M, int64_t N, int64_t K, oc_mat A, const float *B, bool whole,
+                     bool accumulate, float *C, int64_t ldc)
+{
+    int64_t mr = oc_k->mr, nr = oc_k->nr;
+    for (int64_t n = 0; n < N; n += nr) {
+        int32_t n_used = (int32_t)(whole ? nr : OC_MIN(nr, N - n));
+        for (int64_t m = 0; m < M; m += mr)
+            oc_k->gemm_f32_tile(K, A.p + m * A.rs, A.rs, A.cs, B + n * K, C + m * ldc + n, ldc,
+                                (int32_t)OC_MIN(mr, M - m), n_used, accumulate);
+    }
+}
+
+typedef struct attn_job {
+    oc_bert *b;
+    const oc__layer *y;
+    const oc_batch *batch;
+    oc__drop drop;
+    int64_t words;        /* of randomness per (row, head) */
+    bool cls;             /* one query row per note */
+    float scale;          /* 1 / sqrt(D) */
+    float *dc, *dk, *dv;  /* backward */
+} attn_job;
+
+/* One head of one note. */
+typedef struct head {
+    int64_t a, T, D, AD;
+    int64_t k0;           /* first row of the note: keys, values */
+    int64_t q0, n_q;      /* first query row in its buffer, query rows */
+    const uint8_t *mask;  /* [T] or NULL */
+    const float *q, *k, *v; /* at the note's first row, at the head's first column; stride AD */
+    parts p;
+} head;
+
+static head head_of(const attn_job *j, int64_t piece, int worker)
+{
+    const oc__layer *y = j->y;
+    int64_t note = piece / y->A, a = piece % y->A, D = j->b->m->dims.D;
+    head h = {.a = a, .D = D, .AD = y->AD, .k0 = j->batch->start[note]};
+    h.T = j->batch->start[note + 1] - h.k0;
+    h.q0 = j->cls ? note : h.k0;
+    h.n_q = j->cls ? 1 : h.T;
+    h.mask = j->batch->mask ? j->batch->mask + h.k0 : NULL;
+    h.q = y->qx + h.q0 * y->AD + a * D;
+    h.k = y->kx + h.k0 * y->AD + a * D;
+    h.v = y->vx + h.k0 * y->AD + a * D;
+    lay_out(j->b->attn_scratch + worker * j->b->attn_floats, h.T, D, j->b->lim.train, &h.p);
+    return h;
+}
+
+/* S = (q / sqrt(D)) k^T for query rows [i0, i0 + n) into p.s. */
+static void scores(const attn_job *j, const head *h, int64_t i0, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t d = 0; d < h->D; d++)
+            h->p.q[i * h->D + d] = j->scale * h->q[(i0 + i) * h->AD + d];
+    multiply(n, h->T, h->D, (oc_mat){h->p.q, h->D, 1}, h->p.kt, true, false, h->p.s,
+             stride_of(h->T));
+}
+
+/* Randomness of query row i of this head. */
+static int64_t first_word(const attn_job *j, const head *h, int64_t i)
+{
+    return ((h->k0 + i) * j->y->A + h->a) * j->words;
+}
+
+static void forward_head(const attn_job *j, const head *h)
+{
+    int64_t T = h->T, D = h->D, ld = stride_of(T), rows = block_rows(T);
+    float *c = j->y->c + h->q0 * h->AD + h->a * D;
+    pack((oc_mat){h->k, 1, h->AD}, D, T, h->p.kt);
+    pack((oc_mat){h->v, h->AD, 1}, T, D, h->p.v_or_vt);
+    for (int64_t i0 = 0; i0 < h->n_q; i0 += rows) {
+        int64_t n = OC_MIN(rows, h->n_q - i0);
+        scores(j, h, i0, n);
+        for (int64_t i = 0; i < n; i++) {
+            float *s = h->p.s + i * ld;
+            float lse = oc_k->softmax_row(s, h->mask, T);
+            if (j->y->lse)
+                j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a] = lse;
+            if (j->drop.off)
+                oc__drop_row(&j->drop, first_word(j, h, i0 + i), T, s, s);
+        }
+        multiply(n, D, T, (oc_mat){h->p.s, ld, 1}, h->p.v_or_vt, false, false, c + i0 * h->AD,
+                 h->AD);
+    }
+}
+
+static void forward_heads(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const attn_job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        head h = head_of(j, i, worker);
+        forward_head(j, &h);
+    }
+}
+
+static attn_job job_of(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
+{
+    const oc_dims *d = &b->m->dims;
+    return (attn_job){.b = b,
+                      .y = &b->layer[l],
+                      .batch = batch,
+                      .drop = oc__drop_at(drop, d->p_attn, l, OC__SITE_ATTN),
+                      .words = oc__drop_words(d->P),
+                      .cls = oc__is_cls(b, l),
+                      .scale = 1.0f / sqrtf((float)d->D)};
+}
+
+void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
+{
+    attn_job j = job_of(b, l, batch, drop);
+    oc_par_for(batch->B * b->layer[l].A, 1, forward_heads, &j);
+}
+
+/* --- backward ------------------------------------------------------------------------------ */
+
+/*
+ * One row, in place: s holds S, ds holds dP' = dc v^T.
+ * Forward: P = exp(S - lse), P' = m P, c = P' v. With delta = sum_j dP'_j P'_j = dc . c:
+ *   dP = m dP';  dS = P (dP - sum_j dP_j P_j) = P (m dP' - delta)
+ * Leaves P' in s and dS / sqrt(D) in ds, so that dq = ds k and dk = ds^T q.
+ */
+static void backward_row(const attn_job *j, const head *h, int64_t i, float lse, float delta,
+                         float *s, float *ds)
+{
+    int64_t T = h->T;
+    for (int64_t t = 0; t < T; t++)
+        s[t] = s[t] - lse;
+    oc_k->exp_row(s, T, s);
+    for (int64_t t = 0; h->mask && t < T; t++)
+        s[t] = h->mask[t] ? s[t] : 0.0f;
+    if (!j->drop.off) {
+        for (int64_t t = 0; t < T; t++)
+            ds[t] = s[t] * (ds[t] - delta) * j->scale;
+        return;
+    }
+    float *m = h->p.mask;
+    oc__drop_mask(&j->drop, first_word(j, h, i), T, m);
+    for (int64_t t = 0; t < T; t++) {
+        ds[t] = s[t] * (m[t] * ds[t] - delta) * j->scale;
+        s[t] = m[t] * s[t];
+    }
+}
+
+/* Query rows [i0, i0 + n): dv += P'^T dc, dk += dS^T q, and dq over dc. */
+static void backward_block(const attn_job *j, const head *h, int64_t i0, int64_t n, float *dk,
+                           float *dv)
+{
+    int64_t T = h->T, D = h->D, AD = h->AD, ld = stride_of(T);
+    float *s = h->p.s, *ds = h->p.ds;
+    float *dc = j->dc + (h->q0 + i0) * AD + h->a * D;
+    const float *c = j->y->c + (h->q0 + i0) * AD + h->a * D;
+    scores(j, h, i0, n);
+    multiply(n, T, D, (oc_mat){dc, AD, 1}, h->p.v_or_vt, true, false, ds, ld);
+    for (int64_t i = 0; i < n; i++) {
+        float lse = j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a];
+        float delta = oc_k->dot(dc + i * AD, c + i * AD, D);
+        backward_row(j, h, i0 + i, lse, delta, s + i * ld, ds + i * ld);
+    }
+    pack((oc_mat){dc, AD, 1}, n, D, h->p.small);
+    multiply(T, D, n, (oc_mat){s, 1, ld}, h->p.small, false, i0 > 0, dv, AD);
+    pack((oc_mat){h->q + i0 * AD, AD, 1}, n, D, h->p.small);
+    multiply(T, D, n, (oc_mat){ds, 1, ld}, h->p.small, false, i0 > 0, dk, AD);
+    multiply(n, D, T, (oc_mat){ds, ld, 1}, h->p.kn, false, false, dc, AD);
+}
+
+static void backward_heads(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const attn_job *j = ctx;
+    for (int64_t p = begin; p < end; p++) {
+        head h = head_of(j, p, worker);
+        int64_t rows = block_rows(h.T), at = h.k0 * h.AD + h.a * h.D;
+        pack((oc_mat){h.k, 1, h.AD}, h.D, h.T, h.p.kt);
+        pack((oc_mat){h.v, 1, h.AD}, h.D, h.T, h.p.v_or_vt);
+        pack((oc_mat){h.k, h.AD, 1}, h.T, h.D, h.p.kn);
+        for (int64_t i = 0; i < h.n_q; i += rows)
+            backward_block(j, &h, i, OC_MIN(rows, h.n_q - i), j->dk + at, j->dv + at);
+    }
+}
+
+void oc__attn_backward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop,
+                       float *dc, float *dk, float *dv)
+{
+    attn_job j = job_of(b, l, batch, drop);
+    j.dc = dc;
+    j.dk = dk;
+    j.dv = dv;
+    oc_par_for(batch->B * b->layer[l].A, 1, backward_heads, &j);
+}

@@ -1,0 +1,144 @@
+/*
+ * core/nn/bert_internal.h - what bert_plan.c, bert_fwd.c, bert_bwd.c, attention.c and dropout.c share.
+ *
+ * Buffers of a layer, and who needs them later (R = rows that go on after attention: N, or B in
+ * the last layer, where the pooler reads only the [CLS] rows):
+ *
+ *   x [N,H] -> q [R,AD], k, v [N,AD] -> c [R,AD] -> s1 [R,H] -> y [R,H] -> u, g [R,F] -> s2 -> out
+ *
+ * In training every layer owns its buffers, since backward reads them all. In inference all layers
+ * share one set: c takes q's place, g takes u's, out takes x's.
+ */
+#ifndef OC_NN_BERT_INTERNAL_H
+#define OC_NN_BERT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/arena.h"
+#include "core/kernels/kernels.h"
+#include "core/nn/bert.h"
+
+/* Where a dropout mask is used; part of its counter. */
+typedef enum {
+    OC__SITE_EMB,
+    OC__SITE_ATTN,
+    OC__SITE_ATTN_OUT,
+    OC__SITE_FFN_OUT,
+    OC__SITE_CLS,
+    OC__N_SITES
+} oc__site;
+
+/* One dropout layer at one step. */
+typedef struct oc__drop {
+    uint64_t key;  /* of (seed, step, layer, site) */
+    uint32_t off;  /* of 65536 equally likely draws, how many drop; 0: no dropout */
+    float scale;   /* 65536 / (65536 - off) */
+} oc__drop;
+
+/* Words of randomness for a row of n elements: four draws a word, whole groups of sixteen. */
+static inline int64_t oc__drop_words(int64_t n) { return (n + 15) / 16 * 4; }
+oc__drop oc__drop_at(const oc_dropout *d, float p, int32_t layer, oc__site site);
+/* m[i] = 0 or scale for the n elements whose randomness starts at `word`. */
+void oc__drop_mask(const oc__drop *d, int64_t word, int64_t n, float *m);
+/* y[i] = m[i] * x[i]; may alias. */
+void oc__drop_row(const oc__drop *d, int64_t word, int64_t n, const float *x, float *y);
+
+/* A linear layer y = x W^T + b, W [O,I], ready to be multiplied. */
+typedef struct oc__linear {
+    const float *w;    /* f32 [O,I] of the model, NULL when quantized */
+    const float *bias; /* [O] */
+    const int8_t *wq;  /* s8 [O,I] of the model, NULL when f32 */
+    int64_t I, O;
+    oc_packed_f32 f32; /* of W^T; in training packed into the shared buffer before each use */
+    oc_packed_s8 s8;
+    int32_t param;     /* index in the layout: where its gradient goes */
+    int32_t param_bias;
+} oc__linear;
+
+typedef struct oc__layer {
+    int32_t A;
+    int64_t AD, F;
+    oc__linear q, k, v, o, f1, f2;
+    const float *ln1_g, *ln1_b, *ln2_g, *ln2_b;
+    float *x;             /* [N,H] input of the layer */
+    float *xr;            /* [R,H] its rows that go on; x itself unless only [CLS] rows do */
+    float *qx;            /* [R,AD] queries */
+    float *kx, *vx;       /* [N,AD] keys, values */
+    float *c;             /* [R,AD] context */
+    float *lse;           /* [R,A] log-sum-exp of the scores; NULL in inference */
+    float *s1, *y;        /* [R,H] before and after LN1 */
+    float *u, *g;         /* [R,F] before and after the activation */
+    float *s2, *out;      /* [R,H] before and after LN2 */
+    float *mean1, *rstd1; /* [R] of LN1, LN2; NULL in inference */
+    float *mean2, *rstd2;
+} oc__layer;
+
+struct oc_bert {
+    const oc_model *m; /* borrowed */
+    oc_limits lim;
+    oc_arena arena;
+    int workers;       /* the scratch below is for this many */
+    bool cls_only;     /* after the last attention only the [CLS] rows go on */
+    oc_epilogue act;
+
+    oc__layer layer[OC_MAX_LAYERS];
+    oc__linear pool, cls;
+    const float *emb_g, *emb_b;
+    float *e, *mean0, *rstd0;   /* [N,H], [N], [N]: embeddings before their LN (training) */
+    float *cls_rows;            /* [B,H] what the pooler reads */
+    float *pooled, *pooled_drop; /* [B,H] */
+
+    /* Integer path: the present input, quantized. */
+    int8_t *xq; /* [N,Kp] */
+    float *xs;  /* [N] */
+
+    float *pack;         /* training: one packed matrix at a time */
+    float *gemm_scratch; /* [workers][gemm_floats] */
+    int64_t gemm_floats;
+    float *attn_scratch; /* [workers][attn_floats] */
+    int64_t attn_floats;
+
+    /* Backward. */
+    float *d;        /* [N,H] gradient of a layer's output, then of its input */
+    float *d_cls;    /* [B,H] the same where only the [CLS] rows go on */
+    float *d_drop;   /* [N,H] after a dropout mask */
+    float *d_wide;   /* [N, max(F, AD)] gradient of g, u, c, q */
+    float *d_k, *d_v; /* [N,AD] */
+    float *d_pool;   /* [B,H] */
+    float *ln_part;  /* [chunks of N][2H] partial sums of the LayerNorm gradients */
+};
+
+/* Rows of one piece of a parallel loop over rows. */
+#define OC__ROW_GRAIN 16
+
+/* Rows that go on after the attention of layer l. */
+static inline bool oc__is_cls(const oc_bert *b, int32_t l)
+{
+    return b->cls_only && l == b->m->dims.L - 1;
+}
+
+/* The rows of a batch at some point of the network: all N, or the [CLS] row of each note. */
+typedef struct oc__rows {
+    int64_t n;
+    const int32_t *at; /* row i of the buffer is row at[i] of the batch; NULL: i */
+} oc__rows;
+static inline oc__rows oc__rows_of(const oc_bert *b, const oc_batch *batch, int32_t l)
+{
+    if (oc__is_cls(b, l))
+        return (oc__rows){batch->B, batch->start};
+    return (oc__rows){batch->N, NULL};
+}
+static inline int64_t oc__row_at(const oc__rows *r, int64_t i) { return r->at ? r->at[i] : i; }
+
+/* Attention of one layer over a batch (attention.c). */
+int64_t oc__attn_floats(int64_t T, int64_t D, bool train); /* scratch of one worker */
+void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop);
+/*
+ *   dc  inout  f32 [R,AD] gradient of c, overwritten by that of q
+ *   dk, dv  out f32 [N,AD]
+ */
+void oc__attn_backward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop,
+                       float *dc, float *dk, float *dv);
+
+#endif

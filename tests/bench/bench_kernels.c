@@ -1,0 +1,282 @@
+/*
+ * tests/bench/bench_kernels.c - rate of the matrix products and of the row kernels, per ISA.
+ *
+ * Medians over rounds; a round runs every line once, so a slow moment of the machine hits all
+ * lines alike. One thread unless OC_BENCH_THREADS says otherwise. A product counts 2 M N K
+ * operations; the attention lines include the packing of both sides.
+ * Usage: bench_kernels [ROUNDS]   (default 15)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/par.h"
+#include "core/base/rng.h"
+#include "core/kernels/kernels.h"
+
+enum { MAX_LINES = 96, MAX_ROUNDS = 101 };
+
+typedef struct line line;
+struct line {
+    oc_isa isa;
+    const char *what;
+    int64_t M, N, K;
+    void (*run)(line *l);
+    int64_t repeat; /* runs per round, so that a round of a line takes about a millisecond */
+    double ops;     /* per run */
+    float *a, *b, *c, *bias, *scratch;
+    oc_packed_f32 pb;
+    oc_packed_s8 pw;
+    int8_t *q, *w;
+    double rate[MAX_ROUNDS]; /* 1e9 operations per second */
+};
+
+static void *must(void *p)
+{
+    if (!p) {
+        fprintf(stderr, "bench_kernels: out of memory\n");
+        exit(1);
+    }
+    return p;
+}
+
+static float *random_floats(int64_t n, uint64_t seed)
+{
+    float *p = must(oc_alloc((size_t)n * sizeof *p));
+    for (int64_t i = 0; i < n; i++)
+        p[i] = (float)(int64_t)(oc_rng_at(seed, (uint64_t)i) >> 40) / 8388608.0f - 1.0f;
+    return p;
+}
+
+static void run_forward(line *l)
+{
+    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_NONE,
+                l->c, l->N, NULL, l->scratch);
+}
+
+static void run_gelu(line *l)
+{
+    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_GELU,
+                l->c, l->N, l->c, l->scratch);
+}
+
+/* M = outputs, N = inputs, K = rows: dW += dy^T x, x packed each time as training does. */
+static void run_weight_grad(line *l)
+{
+    oc_pack_f32((oc_mat){l->b, l->N, 1}, l->K, l->N, l->pb.panel);
+    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, 1, l->M}, &l->pb, true, NULL, OC_EPI_NONE, l->c,
+                l->N, NULL, l->scratch);
+}
+
+/* q k^T of one head: both with rows of length K in a matrix of stride 4 K. */
+static void run_scores(line *l)
+{
+    oc_gemm_f32_serial(l->M, l->N, l->K, (oc_mat){l->a, 4 * l->K, 1}, (oc_mat){l->b, 1, 4 * l->K},
+                       false, l->c, l->N, l->scratch);
+}
+
+/* p v of one head. */
+static void run_context(line *l)
+{
+    oc_gemm_f32_serial(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, (oc_mat){l->b, 4 * l->N, 1},
+                       false, l->c, 4 * l->N, l->scratch);
+}
+
+/* p^T dc of one head. */
+static void run_context_t(line *l)
+{
+    oc_gemm_f32_serial(l->M, l->N, l->K, (oc_mat){l->a, 1, l->M}, (oc_mat){l->b, 4 * l->N, 1},
+                       false, l->c, 4 * l->N, l->scratch);
+}
+
+/* Quantization of the rows included, as a model needs it. */
+static void run_s8(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->quantize_row(l->a + m * l->K, l->K, l->pw.Kp, l->q + m * l->pw.Kp, l->bias + l->N + m);
+    oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_NONE, l->c, l->N);
+}
+
+static void run_s8_only(line *l)
+{
+    oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_NONE, l->c, l->N);
+}
+
+/* Row kernels: M rows of N; operations = elements. */
+static void run_row_gelu(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->act_row(OC_EPI_GELU, l->a + m * l->N, l->N, l->c + m * l->N);
+}
+
+static void run_row_gelu_bwd(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->act_bwd_row(OC_EPI_GELU, l->a + m * l->N, l->a + m * l->N, l->N, l->c + m * l->N);
+}
+
+static void run_row_softmax(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->softmax_row(l->c + m * l->N, NULL, l->N);
+}
+
+static void run_row_layernorm(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->layernorm_row(l->a + m * l->N, l->bias, l->bias, l->N, 1e-12f, l->c + m * l->N, NULL,
+                            NULL);
+}
+
+static void run_row_quantize(line *l)
+{
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->quantize_row(l->a + m * l->N, l->N, l->N, l->q, l->bias);
+}
+
+static void run_adamw(line *l)
+{
+    oc_k->adamw(l->c, l->a, l->b, l->bias, l->N, 0.9f, 0.999f, 1e-8f, 1e-3f, 1.0f, 1e-5f, NULL);
+}
+
+static void line_init(line *l)
+{
+    int64_t M = l->M, N = l->N, K = l->K, wide = OC_MAX(OC_MAX(M, N), K) * 4;
+    oc_k = oc_kernels_for(l->isa);
+    l->ops = K ? 2.0 * (double)M * (double)N * (double)K : (double)M * (double)N;
+    l->a = random_floats(OC_MAX(M, 1) * wide, 1);
+    l->b = random_floats(OC_MAX(M, 1) * wide + wide * K, 2);
+    l->c = random_floats(OC_MAX(M, 1) * OC_MAX(N * 4, wide), 3);
+    l->bias = random_floats(wide * 2 + M, 4);
+    if (l->run == run_adamw)
+        for (int64_t i = 0; i < N; i++)
+            l->bias[i] = 1e-3f;
+    l->scratch = must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
+                                                        oc_gemm_serial_floats(M, N, K))));
+    l->pb = (oc_packed_f32){must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N))), K, N};
+    oc_pack_f32((oc_mat){l->b, 1, K}, K, N, l->pb.panel);
+    int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
+    l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
+    if (l->run == run_s8 || l->run == run_s8_only) {
+        Kp = (K + 31) / 32 * 32;
+        l->w = must(oc_alloc((size_t)(N * K)));
+        for (int64_t i = 0; i < N * K; i++)
+            l->w[i] = (int8_t)((int)(oc_rng_at(5, (uint64_t)i) % 255) - 127);
+        int8_t *panel = must(oc_alloc(oc_pack_s8_bytes(K, N)));
+        oc_pack_s8(l->w, K, N, panel);
+        l->pw = (oc_packed_s8){panel, l->bias, K, N, Kp};
+        run_s8(l);
+    }
+    l->repeat = 1;
+    l->run(l);
+    int64_t t = oc_now_ns();
+    l->run(l);
+    t = oc_now_ns() - t;
+    l->repeat = OC_MAX(1, 2000000 / OC_MAX(t, 1));
+}
+
+static void line_round(line *l, int round)
+{
+    oc_k = oc_kernels_for(l->isa);
+    l->run(l); // caches hold this line's data
+    int64_t t = oc_now_ns();
+    for (int64_t i = 0; i < l->repeat; i++)
+        l->run(l);
+    t = oc_now_ns() - t;
+    l->rate[round] = l->ops * (double)l->repeat / (double)OC_MAX(t, 1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void line_print(line *l, int rounds)
+{
+    qsort(l->rate, (size_t)rounds, sizeof l->rate[0], by_value);
+    char shape[48];
+    if (l->K)
+        snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)l->M, (long long)l->N,
+                 (long long)l->K);
+    else
+        snprintf(shape, sizeof shape, "%lldx%lld", (long long)l->M, (long long)l->N);
+    printf("%-5s %-22s %-14s %8.2f %8.2f %8.2f  %s\n", oc_isa_name(l->isa), l->what, shape,
+           l->rate[rounds / 2], l->rate[rounds / 10], l->rate[rounds - 1 - rounds / 10],
+           l->K ? (strstr(l->what, "s8") ? "GOP/s" : "GFLOP/s") : "Gelem/s");
+}
+
+static line lines[MAX_LINES];
+static int n_lines;
+
+static void add(oc_isa isa, const char *what, void (*run)(line *), int64_t M, int64_t N, int64_t K)
+{
+    if (n_lines < MAX_LINES && oc_kernels_for(isa))
+        lines[n_lines++] = (line){.isa = isa, .what = what, .M = M, .N = N, .K = K, .run = run};
+}
+
+static void add_all(oc_isa isa)
+{
+    add(isa, "f32 x W^T + b", run_forward, 128, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 512, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 512, 1200, 312);
+    add(isa, "f32 x W^T + b", run_forward, 512, 768, 768);
+    add(isa, "s8 quantize + product", run_s8, 128, 312, 312);
+    add(isa, "s8 quantize + product", run_s8, 512, 312, 312);
+    add(isa, "s8 quantize + product", run_s8, 512, 1200, 312);
+    add(isa, "s8 quantize + product", run_s8, 512, 768, 768);
+    if (isa == OC_ISA_REF)
+        return;
+    add(isa, "f32 x W^T + b", run_forward, 512, 312, 1200);
+    add(isa, "f32 x W^T + b", run_forward, 128, 768, 3072);
+    add(isa, "f32 x W^T + b", run_forward, 1, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 8, 312, 312);
+    add(isa, "f32 x W^T + b, gelu", run_gelu, 512, 1200, 312);
+    add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 128);
+    add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 1024);
+    add(isa, "f32 dW += dy^T x", run_weight_grad, 1200, 312, 1024);
+    add(isa, "f32 dW += dy^T x", run_weight_grad, 768, 768, 1024);
+    add(isa, "f32 q k^T", run_scores, 128, 128, 26);
+    add(isa, "f32 q k^T", run_scores, 128, 128, 64);
+    add(isa, "f32 q k^T", run_scores, 512, 512, 32);
+    add(isa, "f32 p v", run_context, 128, 26, 128);
+    add(isa, "f32 p v", run_context, 128, 64, 128);
+    add(isa, "f32 p v", run_context, 512, 32, 512);
+    add(isa, "f32 p^T dc", run_context_t, 128, 26, 128);
+    add(isa, "f32 p^T dc", run_context_t, 512, 32, 512);
+    add(isa, "s8 product", run_s8_only, 128, 312, 312);
+    add(isa, "s8 product", run_s8_only, 512, 1200, 312);
+    add(isa, "s8 product", run_s8_only, 512, 768, 768);
+    add(isa, "s8 product", run_s8_only, 512, 768, 3072);
+    add(isa, "gelu", run_row_gelu, 128, 1200, 0);
+    add(isa, "gelu backward", run_row_gelu_bwd, 128, 1200, 0);
+    add(isa, "softmax", run_row_softmax, 128, 128, 0);
+    add(isa, "softmax", run_row_softmax, 64, 512, 0);
+    add(isa, "layernorm", run_row_layernorm, 128, 312, 0);
+    add(isa, "quantize", run_row_quantize, 128, 312, 0);
+    add(isa, "adamw", run_adamw, 1, 100000, 0);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 15;
+    rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
+    const char *threads = getenv("OC_BENCH_THREADS");
+    oc_par_set_workers(threads && atoi(threads) > 0 ? atoi(threads) : 1);
+    char cpu[160];
+    oc_cpu_describe(cpu, sizeof cpu);
+    for (int isa = 0; isa < OC_N_ISAS; isa++)
+        add_all((oc_isa)isa);
+    for (int i = 0; i < n_lines; i++)
+        line_init(&lines[i]);
+    for (int r = 0; r < rounds; r++)
+        for (int i = 0; i < n_lines; i++)
+            line_round(&lines[i], r);
+    printf("%s, %d thread(s), median of %d rounds (tenth and ninetieth percentile)\n", cpu,
+           oc_par_workers(), rounds);
+    for (int i = 0; i < n_lines; i++)
+        line_print(&lines[i], rounds);
+    return 0;
+}

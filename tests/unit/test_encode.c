@@ -1,0 +1,210 @@
+/*
+ * tests/unit/test_encode.c - tokenizing whole data sets, packing, inference in batches.
+ */
+#include "tests/unit/compress_testing.h"
+
+#include "core/compress/encode.h"
+
+static void check_encoding(const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
+                           const oc_encoded *e)
+{
+    int64_t n_cut = 0, longest = 0;
+    assert_int_equal(e->n, d->n);
+    assert_int_equal(e->start[0], 0);
+    for (int64_t i = 0; i < d->n; i++) {
+        oc_ids one = {0};
+        int64_t n_full;
+        OK(oc_encode(tok, d->text[i], strlen(d->text[i]), max_len, &one, &n_full, &err));
+        assert_int_equal(e->start[i + 1] - e->start[i], one.n);
+        assert_memory_equal(e->ids + e->start[i], one.id, (size_t)one.n * sizeof(int32_t));
+        n_cut += n_full > max_len;
+        longest = OC_MAX(longest, one.n);
+        oc_ids_release(&one);
+    }
+    assert_int_equal(e->n_cut, n_cut);
+    assert_int_equal(e->max_T, longest);
+}
+
+/* Every size around the pieces the work is dealt in; with one and two threads. */
+static void test_same_as_one_by_one(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {0, 1, 7, 8, 9, 255, 256, 257, 300};
+    oc_tokenizer *tok = tokenizer_new();
+    for (int workers = 1; workers <= 2; workers++) {
+        oc_par_set_workers(workers);
+        for (int i = 0; i < OC_COUNT(sizes); i++) {
+            oc_dataset d = dataset_new(sizes[i], 2, OC_TASK_SINGLE, 0, 3);
+            oc_encoded e;
+            OK(oc_encode_all(NULL, &d, tok, 9, &e, &err));
+            check_encoding(&d, tok, 9, &e);
+            oc_encoded_release(&e);
+            oc_dataset_release(&d);
+        }
+    }
+    oc_par_set_workers(1);
+    oc_tokenizer_free(tok);
+}
+
+static oc_status cancel_at(recorder *r, const oc_job_hooks *hooks, oc_err *e)
+{
+    (void)hooks;
+    return r->polls > r->at ? OC_FAIL(e, OC_CANCELLED, "cancelled") : OC_OK;
+}
+
+static void test_listens_and_reports(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_tokenizer *tok = tokenizer_new();
+    oc_dataset d = dataset_new(600, 2, OC_TASK_SINGLE, 0, 3);
+    oc_encoded e = {.n = -5};
+    OK(oc_encode_all(&r->job, &d, tok, 24, &e, &err));
+    const oc_event *last = event_at(r, OC_EV_progress_T, event_count(r, OC_EV_progress_T) - 1);
+    assert_string_equal(last->u.progress.what, "tokenize");
+    assert_int_equal(last->u.progress.done, 600);
+    assert_int_equal(last->u.progress.total, 600);
+    oc_encoded_release(&e);
+    e.n = -5;
+    r->act = cancel_at;
+    r->at = r->polls + 1;
+    FAILS(OC_CANCELLED, "cancelled", oc_encode_all(&r->job, &d, tok, 24, &e, &err));
+    assert_int_equal(e.n, -5); // written only on success
+    oc_dataset_release(&d);
+    oc_tokenizer_free(tok);
+    recorder_free(r);
+}
+
+static void test_bad_length(void **state)
+{
+    (void)state;
+    oc_tokenizer *tok = tokenizer_new();
+    oc_dataset d = dataset_new(3, 2, OC_TASK_SINGLE, 0, 3);
+    oc_encoded e;
+    FAILS(OC_RANGE, "2 tokens", oc_encode_all(NULL, &d, tok, 2, &e, &err));
+    oc_dataset_release(&d);
+    oc_tokenizer_free(tok);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    oc_tokenizer *tok = tokenizer_new();
+    oc_dataset d = dataset_new(20, 2, OC_TASK_SINGLE, 0, 3);
+    oc_encoded e;
+    int64_t i = 0;
+    oc_status rc = OC_NOMEM;
+    while (rc != OC_OK) {
+        err = (oc_err){0};
+        oc_alloc_fail_at(++i);
+        rc = oc_encode_all(NULL, &d, tok, 24, &e, &err);
+        oc_alloc_fail_at(0);
+        assert_true(rc == OC_OK || (rc == OC_NOMEM && err.msg[0]));
+        assert_true(i < 1000);
+    }
+    assert_true(i > 3);
+    oc_encoded_release(&e);
+    oc_dataset_release(&d);
+    oc_tokenizer_free(tok);
+}
+
+static void test_batcher(void **state)
+{
+    (void)state;
+    int32_t ids[] = {1, 2, 3, 4, 5, 6};
+    int64_t start[] = {0, 1, 4, 6};
+    oc_encoded e = {.n = 3, .ids = ids, .start = start};
+    oc_batcher b = {0};
+    const int64_t note[] = {2, 0, 1};
+    OK(oc_batcher_fill(&b, &e, note, 3, &err));
+    assert_int_equal(b.batch.B, 3);
+    assert_int_equal(b.batch.N, 6);
+    static const int32_t want[] = {5, 6, 1, 2, 3, 4}, from[] = {0, 2, 3, 6};
+    assert_memory_equal(b.batch.ids, want, sizeof want);
+    assert_memory_equal(b.batch.start, from, sizeof from);
+    OK(oc_batcher_fill(&b, &e, note + 1, 1, &err)); // smaller, in the same buffers
+    assert_int_equal(b.batch.N, 1);
+    assert_int_equal(b.batch.ids[0], 1);
+    assert_null(b.batch.types);
+    oc_batcher_release(&b);
+}
+
+/* The same bits whatever the batches and the threads. */
+static void test_inference_does_not_depend_on_batching(void **state)
+{
+    (void)state;
+    oc_dims dims = small_dims(2, 16, 2, 32, 3);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 20);
+    oc_dataset d = dataset_new(70, 3, OC_TASK_SINGLE, 0, 4);
+    oc_encoded e;
+    float one[70 * 3], other[70 * 3];
+    OK(oc_encode_all(NULL, &d, c->tok, 24, &e, &err));
+    OK(oc_infer_all(NULL, c->model, &e, 1, "read", one, &err)); // a note at a time
+    double spread = 0;
+    for (int i = 0; i < 70 * 3; i++)
+        spread = fmax(spread, fabs((double)one[i] - (double)one[i % 3]));
+    assert_true(spread > 0.01);
+    static const int64_t tokens[] = {17, 100, 100000};
+    for (int workers = 1; workers <= 2; workers++) {
+        oc_par_set_workers(workers);
+        for (int i = 0; i < OC_COUNT(tokens); i++) {
+            memset(other, 0xff, sizeof other);
+            OK(oc_infer_all(NULL, c->model, &e, tokens[i], "read", other, &err));
+            assert_memory_equal(one, other, sizeof one);
+        }
+    }
+    oc_par_set_workers(1);
+    // ... and note i's logits are its own, alone in a batch.
+    const int64_t note = 41;
+    oc_batcher b = {0};
+    oc_bert *bert;
+    oc_limits lim = {.max_B = 1, .max_N = e.max_T, .max_T = e.max_T};
+    OK(oc_batcher_fill(&b, &e, &note, 1, &err));
+    OK(oc_bert_new(c->model, &lim, &bert, &err));
+    oc_bert_forward(bert, &b.batch, NULL, other);
+    assert_memory_equal(other, one + note * 3, 3 * sizeof(float));
+    oc_bert_free(bert);
+    oc_batcher_release(&b);
+    oc_encoded_release(&e);
+    oc_dataset_release(&d);
+    oc_checkpoint_free(c);
+}
+
+static void test_inference_of_nothing(void **state)
+{
+    (void)state;
+    oc_dims dims = small_dims(1, 8, 1, 8, 2);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 1);
+    oc_encoded e = {0};
+    float z = 7;
+    OK(oc_infer_all(NULL, c->model, &e, 100, "read", &z, &err));
+    assert_true(z == 7.0f);
+    oc_checkpoint_free(c);
+}
+
+static void test_max_len(void **state)
+{
+    (void)state;
+    oc_config c = {.max_len = 64, .dims = {.P = 128}};
+    assert_int_equal(oc_max_len(&c, 100), 64);
+    c.max_len = 0;
+    assert_int_equal(oc_max_len(&c, 100), 100);
+    assert_int_equal(oc_max_len(&c, 500), 128);
+    c.max_len = 512;
+    assert_int_equal(oc_max_len(&c, 100), 128);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_as_one_by_one),
+        cmocka_unit_test(test_listens_and_reports),
+        cmocka_unit_test(test_bad_length),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_batcher),
+        cmocka_unit_test(test_inference_does_not_depend_on_batching),
+        cmocka_unit_test(test_inference_of_nothing),
+        cmocka_unit_test(test_max_len),
+    };
+    return cmocka_run_group_tests(tests, select_kernels, NULL);
+}
