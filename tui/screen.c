@@ -22,6 +22,8 @@
 #define DONE_NS       (5 * OC_NS_S)    /* quit_when_done: time to look */
 #define ANSWER_NS     (OC_NS_S / 2)    /* wait for a terminal's answer before leaving it */
 
+#define LEAVING_NS    (50 * 1000000LL) /* how often to look whether the job has stopped */
+#define HEADLESS_MS   250              /* the engine may rest a moment after its last event */
 #define QUIT_QUESTION "a job is running: d detach, s stop after a checkpoint, c cancel quitting"
 
 const oc_state *oc__screen_state(const oc_screen *s)
@@ -237,6 +239,8 @@ static int64_t sleep_ns(oc_screen *s)
     if (s->away)
         return wait;
     wait = sooner(wait, oc_keys_wait_ns(&s->keys, s->now));
+    if (s->leaving)
+        wait = sooner(wait, LEAVING_NS);
     if (s->resize_ns)
         wait = sooner(wait, OC_MAX(0, s->resize_ns - s->now));
     if (s->r && oc_replay_playing(s->r))
@@ -345,7 +349,7 @@ static void headless(oc_screen *s)
     while (oc_workbench_busy(s->w)) {
         struct pollfd p[2] = {{.fd = oc_signals_fd(), .events = POLLIN},
                               {.fd = oc_workbench_fd(s->w), .events = POLLIN}};
-        poll(p, 2, 1000);
+        poll(p, 2, HEADLESS_MS);
         if (oc_signals_take() & (OC_SIG_TERM | OC_SIG_INT)) {
             oc_request r = {.kind = OC_REQ_CANCEL};
             if (oc_workbench_request(s->w, &r, NULL) != OC_OK)

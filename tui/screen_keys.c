@@ -275,8 +275,8 @@ static void global_key(oc_screen *s, uint32_t key)
 /* A short answer, shown whole, steps aside for the next key; what closes a pager does only that. */
 static void step_aside(oc_screen *s, uint32_t key)
 {
-    if (oc_pager_fits(&s->pager) && key != OC_KEY_ESC && key != OC_KEY_ENTER && key != 'q' &&
-        key != OC_KEY_CTRL_C)
+    bool closes = key == OC_KEY_ESC || key == OC_KEY_CTRL_C || (key == 'q' && !s->ui.repl_focused);
+    if (oc_pager_fits(&s->pager) && !closes)
         s->pager.open = false;
 }
 

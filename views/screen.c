@@ -287,8 +287,13 @@ static void numbers(const oc_state *s, oc_canvas *c, oc_rect r, int32_t cols, in
         if (y < r.h - 1 && isfinite(run->best_auroc))
             oc_textf(c, r, 0, y++, -1, OC_STYLE_TEXT, "AUROC %.4f", run->best_auroc);
     }
-    if (r.h > 0)
-        oc_textf(c, r, 0, y, -1, OC_STYLE_WARN, "need 40x10, have %dx%d", (int)cols, (int)rows);
+    char need[48];
+    snprintf(need, sizeof need, "need 40x10, have %dx%d", (int)cols, (int)rows);
+    if (y > 0 && y + oc_text_rows(need, r.w) > r.h)
+        y = OC_MAX(r.h - oc_text_rows(need, r.w), 0); // the reason is worth more than a number
+    for (int32_t row = y; row < r.h; row++)
+        oc_fill(c, (oc_rect){r.x, r.y + row, r.w, 1}, ' ', OC_STYLE_TEXT);
+    oc_text_wrapped(c, r, y, OC_STYLE_WARN, need);
 }
 
 static void draw_tile(const oc_state *s, const oc_screen_ui *ui, int i, bool boxed, oc_canvas *c, oc_rect r)

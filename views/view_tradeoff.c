@@ -286,7 +286,9 @@ static void table(const cloud *k, const oc_state *s, const oc_view_ui *ui, int c
     if (r.h < 2 || r.w < 20)
         return;
     table_head(&col, c, r);
-    int32_t rows = r.h - 1, first = oc_scroll_to(ui->scroll, OC_MAX(cursor, 0), k->n, rows), y = 1;
+    int32_t rows = r.h - 1, y = 1;
+    // without a cursor the newest are shown
+    int32_t first = oc_scroll_to(cursor >= 0 ? ui->scroll : 0, cursor >= 0 ? cursor : k->n - 1, k->n, rows);
     for (int i = first; i < k->n && y < r.h; i++, y++)
         table_row(k, i, i == cursor, &col, c, r, y);
     for (int64_t i = 0; i < s->n_baselines && y < r.h; i++, y++) {

@@ -125,8 +125,9 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
 void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,
                           const float *bias, oc_epilogue act, float *y, int64_t ldy)
 {
-    assert(BLOCK_ROWS % oc_k->qmr == 0 && STRIP_COLS >= oc_k->qnr && W->Kp == padded_k(W->K));
-    if (M <= 0 || W->N <= 0 || W->K <= 0)
+    assert(BLOCK_ROWS % oc_k->qmr == 0 && STRIP_COLS >= oc_k->qnr && W->K > 0 &&
+           W->Kp == padded_k(W->K));
+    if (M <= 0 || W->N <= 0)
         return;
     gemm_job j = {.M = M, .xq = xq, .xs = xs, .W = W, .bias = bias, .act = act, .y = y, .ldy = ldy};
     j.split = oc__split_plan(div_up(M, oc_k->qmr), div_up(W->N, oc_k->qnr),

@@ -23,27 +23,31 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* R rows (a constant where it is inlined) x 16 columns. */
-__attribute__((always_inline)) static inline void tile_rows(const int R, int64_t K, const float *a,
-                                                            int64_t a_rs, int64_t a_cs,
-                                                            const float *b, float *C, int64_t ldc,
-                                                            bool accumulate)
+/* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
+__attribute__((always_inline)) static inline void
+tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+          const float *b, float *C, int64_t ldc, bool accumulate)
 {
     __m256 c[MR][2];
     UNROLL
     for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < V; v++)
+            c[m][v] = accumulate ? _mm256_loadu_ps(C + m * ldc + 8 * v) : _mm256_setzero_ps();
         _mm_prefetch((const char *)(C + m * ldc), _MM_HINT_T0);
-        c[m][0] = accumulate ? _mm256_loadu_ps(C + m * ldc) : _mm256_setzero_ps();
-        c[m][1] = accumulate ? _mm256_loadu_ps(C + m * ldc + 8) : _mm256_setzero_ps();
     }
     const float *a3 = a + 3 * a_rs; // two bases reach six rows by scaled indices
     for (int64_t k = 0; k < K; k++) {
-        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+        __m256 bv[2];
+        UNROLL
+        for (int v = 0; v < V; v++)
+            bv[v] = _mm256_loadu_ps(b + 8 * v);
         UNROLL
         for (int m = 0; m < R; m++) {
             __m256 am = _mm256_broadcast_ss(m < 3 ? a + m * a_rs : a3 + (m - 3) * a_rs);
-            c[m][0] = _mm256_fmadd_ps(am, b0, c[m][0]);
-            c[m][1] = _mm256_fmadd_ps(am, b1, c[m][1]);
+            UNROLL
+            for (int v = 0; v < V; v++)
+                c[m][v] = _mm256_fmadd_ps(am, bv[v], c[m][v]);
         }
         b += NR;
         a += a_cs;
@@ -51,21 +55,29 @@ __attribute__((always_inline)) static inline void tile_rows(const int R, int64_t
     }
     UNROLL
     for (int m = 0; m < R; m++) {
-        _mm256_storeu_ps(C + m * ldc, c[m][0]);
-        _mm256_storeu_ps(C + m * ldc + 8, c[m][1]);
+        UNROLL
+        for (int v = 0; v < V; v++)
+            _mm256_storeu_ps(C + m * ldc + 8 * v, c[m][v]);
     }
 }
 
-static void tile_16(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
-                    float *C, int64_t ldc, int32_t m_used, bool accumulate)
+/* All shapes of a tile: 1..6 rows, one or two registers of columns. */
+static void tile_any(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+                     float *C, int64_t ldc, int32_t m_used, bool wide, bool accumulate)
 {
-    switch (m_used) {
-    case 6: tile_rows(6, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 5: tile_rows(5, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 4: tile_rows(4, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 3: tile_rows(3, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 2: tile_rows(2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    default: tile_rows(1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    switch (m_used * 2 + (wide ? 1 : 0)) {
+    case 6 * 2 + 1: tile_rows(6, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 5 * 2 + 1: tile_rows(5, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 4 * 2 + 1: tile_rows(4, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 3 * 2 + 1: tile_rows(3, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 2 * 2 + 1: tile_rows(2, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 1 * 2 + 1: tile_rows(1, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 6 * 2: tile_rows(6, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 5 * 2: tile_rows(5, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 4 * 2: tile_rows(4, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 3 * 2: tile_rows(3, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    case 2 * 2: tile_rows(2, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    default: tile_rows(1, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
     }
 }
 
@@ -74,17 +86,19 @@ void oc_k_gemm_f32_tile_avx2(int64_t K, const float *a, int64_t a_rs, int64_t a_
                              bool accumulate)
 {
     assert(m_used >= 1 && m_used <= MR && n_used >= 1 && n_used <= NR);
-    if (n_used == NR) {
-        tile_16(K, a, a_rs, a_cs, b, C, ldc, m_used, accumulate);
+    bool wide = n_used > 8;
+    if (n_used % 8 == 0) {
+        tile_any(K, a, a_rs, a_cs, b, C, ldc, m_used, wide, accumulate);
         return;
     }
     float edge[MR * NR] = {0};
-    size_t bytes = (size_t)n_used * sizeof *C;
     for (int32_t m = 0; accumulate && m < m_used; m++)
-        memcpy(edge + m * NR, C + m * ldc, bytes);
-    tile_16(K, a, a_rs, a_cs, b, edge, NR, m_used, accumulate);
+        for (int32_t n = 0; n < n_used; n++)
+            edge[m * NR + n] = C[m * ldc + n];
+    tile_any(K, a, a_rs, a_cs, b, edge, NR, m_used, wide, accumulate);
     for (int32_t m = 0; m < m_used; m++)
-        memcpy(C + m * ldc, edge + m * NR, bytes);
+        for (int32_t n = 0; n < n_used; n++)
+            C[m * ldc + n] = edge[m * NR + n];
 }
 
 /* Rows j < used of eight floats (row stride js), zero rows below, to eight columns of a panel. */

@@ -40,7 +40,8 @@ static void step_piece(void *ctx, int64_t begin, int64_t end, int worker)
         const oc_param *p = &j->lo->param[i];
         int64_t n = OC_MIN(end, p->offset + p->n) - at;
         oc_k->adamw(j->w + at, j->g + at, j->m + at, j->v + at, n, j->b1, j->b2, j->eps, j->c1,
-                    j->c2, oc_kind_decays(p->kind) ? j->decay : 0.0f, j->keep ? j->keep + at : NULL);
+                    j->c2, oc_kind_decays(p->kind) ? j->decay : 0.0f,
+                    j->keep ? j->keep + at : NULL);
         at += n;
     }
 }

@@ -25,7 +25,8 @@ void oc_adamw_step(const oc_adamw *o, int64_t t, const oc_layout *lo, float *w, 
 double oc_grad_norm(const float *g, int64_t n);
 void oc_grad_scale(float *g, int64_t n, float factor);
 
-/* Linear warm-up to 1 over `warmup` steps, then linear decay to 0 at `total`; step counts from 0. */
+/* Linear warm-up from 0 to 1 over `warmup` steps, then linear decay to 0 at `total`; step counts
+ * from 0. As transformers' get_linear_schedule_with_warmup. */
 double oc_lr_factor(int64_t step, int64_t warmup, int64_t total);
 
 #endif

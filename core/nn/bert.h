@@ -58,7 +58,8 @@ size_t oc_bert_plan(const oc_model *m, const oc_limits *lim);
  * as many, not more.
  * OC_NOMEM, OC_SHAPE (limits beyond P), OC_UNSUPPORTED (training a quantized model).
  */
-oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc_err *err) OC_NODISCARD;
+oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out,
+                      oc_err *err) OC_NODISCARD;
 void oc_bert_free(oc_bert *b);
 
 /* Check a batch once before use: lengths inside the limits, ids < V, types < S, some mask set. */

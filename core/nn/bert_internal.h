@@ -1,5 +1,5 @@
 /*
- * core/nn/bert_internal.h - what bert_plan.c, bert_fwd.c, bert_bwd.c, attention.c and dropout.c share.
+ * core/nn/bert_internal.h - what bert_plan, bert_fwd, bert_bwd, attention and dropout share.
  *
  * Buffers of a layer, and who needs them later (R = rows that go on after attention: N, or B in
  * the last layer, where the pooler reads only the [CLS] rows):

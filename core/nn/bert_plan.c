@@ -218,7 +218,8 @@ static oc_status check_limits(const oc_model *m, const oc_limits *lim, oc_err *e
         return OC_FAIL(err, OC_SHAPE, "a batch of %lld rows is beyond %d", (long long)lim->max_N,
                        MAX_BATCH_ROWS);
     if (lim->max_T > m->dims.P)
-        return OC_FAIL(err, OC_SHAPE, "notes of %lld tokens are longer than the model's %d positions",
+        return OC_FAIL(err, OC_SHAPE,
+                       "notes of %lld tokens are longer than the model's %d positions",
                        (long long)lim->max_T, m->dims.P);
     return OC_OK;
 }
@@ -282,7 +283,7 @@ oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc
     if (oc_arena_init(&b->arena, plan.used, NULL) != OC_OK) {
         oc_free(b);
         return OC_FAIL(err, OC_NOMEM,
-                       "out of memory: a batch of %lld rows, up to %lld tokens a note, needs %zu bytes",
+                       "out of memory: a batch of %lld rows, %lld tokens a note, needs %zu bytes",
                        (long long)lim->max_N, (long long)lim->max_T, plan.used + sizeof *b);
     }
     place(b, &b->arena);

@@ -70,7 +70,7 @@ typedef enum {
 
 bool oc_kind_per_layer(oc_kind k);
 const char *oc_kind_short(oc_kind k);  /* "query", "ffn.in", ... as views name them */
-bool oc_kind_is_matrix(oc_kind k);     /* weight of a linear layer: can be pruned, has output channels */
+bool oc_kind_is_matrix(oc_kind k);     /* of a linear layer: can be pruned, has output channels */
 bool oc_kind_is_embedding(oc_kind k);  /* WORD POS TYPE */
 bool oc_kind_decays(oc_kind k);        /* weight decay applies: not to biases and LayerNorm */
 

@@ -20,7 +20,8 @@ double oc_loss_ce(const float *z, const int32_t *y, const float *class_weight, i
 /* Multi-label: mean over B*K of BCE-with-logits, pos_weight [K] or NULL. y in u8 [B,K]. */
 double oc_loss_bce(const float *z, const uint8_t *y, const float *pos_weight, int64_t B, int64_t K,
                    double scale, float *dz);
-/* T^2 * mean over rows of sum_k p_t (log p_t - log p_s), p = softmax(z / T). t: teacher's logits. */
+/* T^2 * mean over rows of sum_k p_t (log p_t - log p_s), p = softmax(z / T). t: teacher's logits,
+ * of which -INFINITY is a class without probability. */
 double oc_loss_kd(const float *z, const float *t, double T, int64_t B, int64_t K, double scale,
                   float *dz);
 /* Sigmoid form: T^2 * mean over B*K of the binary KL between sigmoid(t/T) and sigmoid(z/T). */

@@ -22,7 +22,7 @@ typedef struct oc_weight {
 typedef struct oc_model {
     oc_dims dims;
     oc_layout layout;
-    float *slab;       /* owned [layout.n_floats]; after quantization only unquantized ranges are used */
+    float *slab;       /* owned [layout.n_floats]; ranges of quantized parameters are not used */
     oc_weight *w;      /* owned [layout.n], same order as layout.param */
 } oc_model;
 

@@ -131,7 +131,8 @@ static void test_keep(void **state)
     oc_adamw_step(&o, 1, &s.m->layout, s.m->slab, s.g, s.m1, s.m2, s.keep);
     for (int64_t i = 0; i < s.n; i++)
         assert_true((s.m->slab[i] == 0.0f) == (i % 3 == 0));
-    assert_true(fabs((double)s.m->slab[1] - ((double)before - 0.01)) < 1e-6); // first step: lr * sign
+    // The first step is lr times the gradient's sign.
+    assert_true(fabs((double)s.m->slab[1] - ((double)before - 0.01)) < 1e-6);
     free_slabs(&s);
 }
 

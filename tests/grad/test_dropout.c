@@ -53,7 +53,8 @@ static void test_off(void **state)
 static void test_independence(void **state)
 {
     (void)state;
-    oc_dropout at = {.seed = 3, .step = 4}, step = {.seed = 3, .step = 5}, seed = {.seed = 4, .step = 4};
+    oc_dropout at = {.seed = 3, .step = 4};
+    oc_dropout step = {.seed = 3, .step = 5}, seed = {.seed = 4, .step = 4};
     oc__drop other[5] = {oc__drop_at(&step, 0.5f, 1, OC__SITE_ATTN),
                          oc__drop_at(&seed, 0.5f, 1, OC__SITE_ATTN),
                          oc__drop_at(&at, 0.5f, 2, OC__SITE_ATTN),

@@ -168,8 +168,8 @@ static void grads_of(const oc_model *m, bool keep_hidden, const oc_dropout *drop
 
 /*
  * With hidden states kept the last layer runs over all rows, without over the [CLS] rows: the same
- * logits to the bit, and the same gradients up to the order of sums over rows. Gradients are added to
- * what is there.
+ * logits to the bit, and the same gradients up to the order of sums over rows. Gradients are added
+ * to what is there.
  */
 static void test_cls_rows_are_enough(void **state)
 {

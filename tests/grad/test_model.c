@@ -32,7 +32,8 @@ static void test_dims_check(void **state)
         {offsetof(oc_dims, L), "layers (L)"},     {offsetof(oc_dims, H), "hidden size (H)"},
         {offsetof(oc_dims, D), "head size (D)"},  {offsetof(oc_dims, V), "vocabulary"},
         {offsetof(oc_dims, P), "positions (P)"},  {offsetof(oc_dims, S), "token types (S)"},
-        {offsetof(oc_dims, K), "classes (K)"},    {offsetof(oc_dims, A) + 4, "layer 1: number of heads"},
+        {offsetof(oc_dims, K), "classes (K)"},
+        {offsetof(oc_dims, A) + 4, "layer 1: number of heads"},
         {offsetof(oc_dims, F) + 4, "layer 1: FFN width"},
     };
     const int32_t bad[3] = {0, -1, INT32_MAX};
@@ -260,7 +261,8 @@ static void test_batch_check(void **state)
     memcpy(ids, good.ids, sizeof ids);
     memcpy(types, good.types, sizeof types);
     memcpy(mask, good.mask, sizeof mask);
-    oc_batch b = {.B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types, .mask = mask};
+    oc_batch b = {.B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types,
+                  .mask = mask};
     expect_batch(&b, OC_OK, "");
     ids[12] = 20;
     expect_batch(&b, OC_RANGE, "note 2, token 2: id 20 is outside 0..19");

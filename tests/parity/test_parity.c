@@ -25,7 +25,7 @@
 #define LOGITS_TOL 2e-6 /* 4.1e-7 */
 #define LOSS_TOL   2e-7 /* 2.8e-8 */
 #define GRAD_TOL   2e-6 /* 2.8e-7 */
-#define STEP_TOL   3e-6 /* 7.5e-7: losses and gradient norms of ten steps (PyTorch in f32: 7.1e-7) */
+#define STEP_TOL   3e-6 /* 7.5e-7: losses, gradient norms of ten steps (PyTorch in f32: 7.1e-7) */
 #define FINAL_TOL  6e-6 /* 1.3e-6: weights after them */
 
 /* The mixed loss and the optimizer of make_fixture.py. */
@@ -319,7 +319,8 @@ static void check_training(bool multi)
     int64_t n = f.m->layout.n_floats;
     float *slab = oc_calloc((size_t)(3 * n), sizeof *slab);
     assert_non_null(slab);
-    const oc_st_tensor *losses = tensor(&f, "steps.loss", ""), *norms = tensor(&f, "steps.norm", "");
+    const oc_st_tensor *losses = tensor(&f, "steps.loss", "");
+    const oc_st_tensor *norms = tensor(&f, "steps.norm", "");
     for (int64_t s = 0; s < STEPS; s++) {
         double loss = train_step(&f, s, slab, slab + n, slab + 2 * n, &norm);
         double e = fmax(error_of(loss, f64_at(losses, s)), error_of(norm, f64_at(norms, s)));

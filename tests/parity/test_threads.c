@@ -41,8 +41,8 @@ static void make_notes(notes *n)
             n->mask[r] = r == start[b] || (u >> 30 & 7) != 0;
         }
     }
-    n->batch = (oc_batch){.B = NOTES, .N = ROWS, .start = n->start, .ids = n->ids, .types = n->types,
-                          .mask = n->mask};
+    n->batch = (oc_batch){.B = NOTES, .N = ROWS, .start = n->start, .ids = n->ids,
+                          .types = n->types, .mask = n->mask};
 }
 
 static oc_bert *new_bert(const oc_model *m, bool train, bool keep_hidden)
@@ -93,7 +93,8 @@ static void check_forward(oc_model *m)
 {
     notes n;
     int64_t floats = forward_floats(&m->dims);
-    float *one = oc_alloc((size_t)floats * sizeof *one), *more = oc_alloc((size_t)floats * sizeof *more);
+    float *one = oc_alloc((size_t)floats * sizeof *one);
+    float *more = oc_alloc((size_t)floats * sizeof *more);
     assert_true(one && more);
     make_notes(&n);
     for (int w = 1; w <= MAX_WORKERS; w++) {
@@ -134,7 +135,8 @@ static void train(float *out)
     float *moments = oc_calloc((size_t)(2 * floats), sizeof *moments), z[NOTES * 3];
     assert_non_null(moments);
     static const int32_t y[NOTES] = {0, 2, 1, 1, 0};
-    const oc_adamw o = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
+    const oc_adamw o = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+                        .weight_decay = 0.01};
     oc_bert *b = new_bert(m, true, false);
     for (int64_t s = 0; s < 3; s++) {
         oc_dropout drop = {.seed = 11, .step = (uint64_t)s};
@@ -256,7 +258,8 @@ static void check_isas(const oc_model *m)
         return;
     }
     int64_t floats = forward_floats(&m->dims);
-    float *ref = oc_alloc((size_t)floats * sizeof *ref), *simd = oc_alloc((size_t)floats * sizeof *simd);
+    float *ref = oc_alloc((size_t)floats * sizeof *ref);
+    float *simd = oc_alloc((size_t)floats * sizeof *simd);
     assert_true(ref && simd);
     make_notes(&n);
     oc_k = oc_kernels_for(OC_ISA_REF);
@@ -292,9 +295,11 @@ static void test_int8_is_near_f32(void **state)
     notes n;
     float z[NOTES * 3], z8[NOTES * 3];
     make_notes(&n);
-    for (int32_t i = 0; i < m->layout.n; i++)
-        for (int64_t k = 0; oc_kind_is_matrix(m->layout.param[i].kind) && k < m->layout.param[i].n; k++)
+    for (int32_t i = 0; i < m->layout.n; i++) {
+        const oc_param *p = &m->layout.param[i];
+        for (int64_t k = 0; oc_kind_is_matrix(p->kind) && k < p->n; k++)
             m->w[i].f32[k] *= 0.3f;
+    }
     oc_bert *b = new_bert(m, false, false);
     oc_bert_forward(b, &n.batch, NULL, z);
     oc_bert_free(b);

@@ -53,7 +53,7 @@ static int sh(const char *fmt, ...)
 static void stop_tmux(void)
 {
     sh(TMUX "kill-server 2>/dev/null", folder);
-    for (int i = 0; i < 50 && sh(TMUX "list-sessions 2>/dev/null", folder) == 0; i++)
+    for (int i = 0; i < 100 && sh(TMUX "list-sessions 2>/dev/null", folder) == 0; i++)
         oc_sleep_ms(20);
 }
 
@@ -160,6 +160,13 @@ static void wait_dead(long pid)
     }
 }
 
+/* A tiny job on synthetic notes: finetuning that would go on for hours. */
+#define RECIPE                                                                                     \
+    "{\"data.source\": \"notes\", \"data.rows_train\": 64, \"data.rows_valid\": 16, "                \
+    "\"data.rows_test\": 16, \"teacher.models\": \"new:L1-H16-A2-F16\", \"teacher.vocab\": 300, "    \
+    "\"train.max_len\": 16, \"train.batch\": 8, \"train.patience\": 1000, "                           \
+    "\"finetune.epochs\": 10000, \"run.stages\": \"finetune\""
+
 #define SANE "alt=0 cursor=1 mouse=0"
 
 static void write_file(const char *name, const char *text, mode_t mode)
@@ -188,15 +195,8 @@ static int setup(void **state)
     char script[4300];
     snprintf(script, sizeof script, "#!/bin/sh\necho $$ >%s/pid\nexec %s \"$@\"\n", folder, binary);
     write_file("go", script, 0700);
-    const char *recipe = "{\"data.source\": \"notes\", \"data.rows_train\": 64, \"data.rows_valid\": 16, "
-                         "\"data.rows_test\": 16, \"teacher.models\": \"new:L1-H16-A2-F16\", "
-                         "\"teacher.vocab\": 300, \"train.max_len\": 16, \"train.batch\": 8, "
-                         "\"run.stages\": \"finetune\", \"train.patience\": 1000, %s}";
-    char text[600];
-    snprintf(text, sizeof text, recipe, "\"finetune.epochs\": 10000");
-    write_file("endless.json", text, 0600);
-    snprintf(text, sizeof text, recipe, "\"finetune.epochs\": 10000, \"train.max_steps\": 4000");
-    write_file("short.json", text, 0600);
+    write_file("endless.json", RECIPE "}", 0600);
+    write_file("short.json", RECIPE ", \"train.max_steps\": 800}", 0600);
     return 0;
 }
 
@@ -232,7 +232,7 @@ static void test_idle(void **state)
     wait_for("sessions"); // the list: set, sessions
     type("t prune.sp");
     press("Tab");
-    wait_for("> set prune.sparsity ");
+    wait_for("> set prune.sparsity");
     wait_flags("alt=1 cursor=1 mouse=0");
     type("0.6");
     press("Enter");
@@ -282,7 +282,7 @@ static void test_idle(void **state)
     press("Z");
     wait_gone("FROZEN");
     press("m");
-    wait_for("> note ");
+    wait_for("> note");
     type("seen by the test");
     press("Enter");
     wait_for("seen by the test");
@@ -498,8 +498,8 @@ static void test_hangup(void **state)
     char *journal = NULL;
     size_t n = 0;
     assert_int_equal(oc_file_read(path, 1 << 26, &journal, &n, NULL), OC_OK);
-    assert_non_null(strstr(journal, "\"step\":4000"));
-    assert_non_null(strstr(journal, "\"exit\""));
+    assert_non_null(strstr(journal, "\"step\": 800")); // the last step, long after the terminal went
+    assert_non_null(strstr(journal, "\"exit\", {\"reason\": \"done\""));
     oc_free(journal);
 }
 
@@ -549,6 +549,22 @@ static void test_refused(void **state)
     assert_non_null(strstr(seen, "no screen"));
 }
 
+/* Does captured text set a colour? 39 and 49, the terminal's own, are none. */
+static bool coloured(const char *s)
+{
+    while ((s = strstr(s, "\033["))) {
+        s += 2;
+        while (isdigit((unsigned char)*s) || *s == ';') {
+            long n = strtol(s, NULL, 10);
+            if ((n >= 30 && n <= 48 && n != 39) || n >= 90)
+                return true;
+            s += strcspn(s, ";m");
+            s += *s == ';';
+        }
+    }
+    return false;
+}
+
 /* Other terminals and no UTF-8: the text is there, and nothing is left behind. */
 static void test_terminals(void **state)
 {
@@ -564,8 +580,7 @@ static void test_terminals(void **state)
         wait_for("> set run.seed 9");
         if (strstr(envs[i], "NO_COLOR")) {
             sh(TMUX "capture-pane -p -e", folder);
-            assert_null(strstr(seen, "\033[3")); // no foreground colour anywhere
-            assert_null(strstr(seen, ";3"));
+            assert_false(coloured(seen));
         }
         press("C-u");
         type("quit");

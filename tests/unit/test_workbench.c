@@ -589,7 +589,8 @@ static oc_status builtin(const char *name, oc_settings *s, oc_err *err)
 {
     if (strcmp(name, "in-the-program") != 0)
         return OC_FAIL(err, OC_USAGE, "there is no recipe '%s'", name);
-    return oc_recipe_parse("{\"run.seed\": 77, \"data.file\": \"/no/such.csv\"}", 44, name, s, err);
+    static const char text[] = "{\"run.seed\": 77, \"data.file\": \"/no/such.csv\"}";
+    return oc_recipe_parse(text, sizeof text - 1, name, s, err);
 }
 
 static void a_recipe_of_the_program(void **state)
