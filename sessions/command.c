@@ -35,8 +35,14 @@ static const oc_command table[] = {
 };
 /* clang-format on */
 
-int oc_command_count(void) { return OC_COUNT(table); }
-const oc_command *oc_command_at(int i) { return &table[i]; }
+int oc_command_count(void)
+{
+    return OC_COUNT(table);
+}
+const oc_command *oc_command_at(int i)
+{
+    return &table[i];
+}
 
 const oc_command *oc_command_find(const char *name)
 {
@@ -55,7 +61,8 @@ void oc_reply_release(oc_reply *r)
 oc_status oc__act(oc_reply *reply, oc_ui_action action, const char *arg, oc_err *err)
 {
     if (strlen(arg) >= sizeof reply->arg)
-        return OC_FAIL(err, OC_RANGE, "'%.60s...' is too long; at most %zu bytes are taken", arg, sizeof reply->arg - 1);
+        return OC_FAIL(err, OC_RANGE, "'%.60s...' is too long; at most %zu bytes are taken", arg,
+                       sizeof reply->arg - 1);
     reply->action = action;
     strcpy(reply->arg, arg);
     return OC_OK;
@@ -63,8 +70,14 @@ oc_status oc__act(oc_reply *reply, oc_ui_action action, const char *arg, oc_err 
 
 /* --- splitting --------------------------------------------------------------------------------- */
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-static bool ends_command(char c) { return c == ';' || c == '\n' || !c; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+static bool ends_command(char c)
+{
+    return c == ';' || c == '\n' || !c;
+}
 
 /* One word at *p into `word`; stops at a blank or the end of the command. */
 static oc_status read_word(const char **p, oc_buf *word, oc_err *err)
@@ -73,7 +86,8 @@ static oc_status read_word(const char **p, oc_buf *word, oc_err *err)
     for (;; ++*p) {
         char c = **p;
         if (!c && quote)
-            return OC_FAIL(err, OC_USAGE, "a %s quote is not closed", quote == '"' ? "double" : "single");
+            return OC_FAIL(err, OC_USAGE, "a %s quote is not closed",
+                           quote == '"' ? "double" : "single");
         if (!quote && (is_blank(c) || ends_command(c)))
             return OC_OK;
         if (quote ? c == quote : c == '"' || c == '\'') {
@@ -140,14 +154,17 @@ static oc_status find_command(const oc_strlist *words, const oc_command **out, o
         for (int i = 0; i < OC_COUNT(table); i++)
             names[i] = table[i].name;
         const char *near = oc_nearest(words->item[0], names, OC_COUNT(table));
-        return near ? OC_FAIL(err, OC_USAGE, "unknown command '%.60s'; did you mean '%s'?", words->item[0], near)
-                    : OC_FAIL(err, OC_USAGE, "unknown command '%.60s'; 'help' lists them", words->item[0]);
+        return near ? OC_FAIL(err, OC_USAGE, "unknown command '%.60s'; did you mean '%s'?",
+                              words->item[0], near)
+                    : OC_FAIL(err, OC_USAGE, "unknown command '%.60s'; 'help' lists them",
+                              words->item[0]);
     }
     int lo, hi;
     int64_t n = words->n - 1;
     count_args(c->args, &lo, &hi);
     if (n < lo || (hi >= 0 && n > hi))
-        return OC_FAIL(err, OC_USAGE, "usage: %s%s%s (%s)", c->name, *c->args ? " " : "", c->args, c->help);
+        return OC_FAIL(err, OC_USAGE, "usage: %s%s%s (%s)", c->name, *c->args ? " " : "", c->args,
+                       c->help);
     *out = c;
     return OC_OK;
 }
@@ -208,7 +225,8 @@ static oc_status do_one(oc_workbench *w, const oc_strlist *words, oc_reply *repl
     return rc;
 }
 
-oc_status oc_workbench_do(oc_workbench *w, const char *line, const char *source, oc_reply *reply, oc_err *err)
+oc_status oc_workbench_do(oc_workbench *w, const char *line, const char *source, oc_reply *reply,
+                          oc_err *err)
 {
     OC_TRY(check_line(line, err));
     for (const char *p = line; *p && reply->action != OC_UI_QUIT;) {

@@ -17,7 +17,9 @@ static oc_status must_run(const oc_workbench *w, oc_err *err)
     if (oc_workbench_busy(w))
         return OC_OK;
     return w->unfinished
-               ? OC_FAIL(err, OC_STATE, "nothing is running; take up the unfinished run with 'continue', or start with 'run'")
+               ? OC_FAIL(
+                     err, OC_STATE,
+                     "nothing is running; take up the unfinished run with 'continue', or start with 'run'")
                : OC_FAIL(err, OC_STATE, "nothing is running; start with 'run'");
 }
 
@@ -84,7 +86,8 @@ oc_status oc__cmd_continue(oc_workbench *w, int argc, char **argv, oc_reply *rep
     return OC_OK;
 }
 
-static oc_status simple(oc_workbench *w, oc_req_kind kind, const char *said, oc_reply *reply, oc_err *err)
+static oc_status simple(oc_workbench *w, oc_req_kind kind, const char *said, oc_reply *reply,
+                        oc_err *err)
 {
     OC_TRY(must_run(w, err));
     OC_TRY(ask(w, kind, "", err));
@@ -110,7 +113,8 @@ oc_status oc__cmd_cancel(oc_workbench *w, int argc, char **argv, oc_reply *reply
 {
     (void)argc;
     (void)argv;
-    return simple(w, OC_REQ_CANCEL, "cancelling at the next step; 'continue' takes it up again", reply, err);
+    return simple(w, OC_REQ_CANCEL, "cancelling at the next step; 'continue' takes it up again",
+                  reply, err);
 }
 
 oc_status oc__cmd_save(oc_workbench *w, int argc, char **argv, oc_reply *reply, oc_err *err)
@@ -137,7 +141,9 @@ oc_status oc__cmd_note(oc_workbench *w, int argc, char **argv, oc_reply *reply, 
         oc_buf_fmt(&text, "%s%s", i > 1 ? " " : "", argv[i]);
     oc_status rc = oc_buf_check(&text, err);
     if (rc == OC_OK && text.len >= OC_TEXT_MAX)
-        rc = OC_FAIL(err, OC_USAGE, "the note has %zu bytes; at most %d are kept, so make it two notes", text.len, OC_TEXT_MAX - 1);
+        rc = OC_FAIL(err, OC_USAGE,
+                     "the note has %zu bytes; at most %d are kept, so make it two notes", text.len,
+                     OC_TEXT_MAX - 1);
     if (rc == OC_OK)
         rc = ask(w, OC_REQ_NOTE, oc_buf_cstr(&text), err);
     if (rc == OC_OK)

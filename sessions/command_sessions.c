@@ -6,13 +6,15 @@
 #include "sessions/session.h"
 #include "sessions/workbench_parts.h"
 
-static oc_status existing(oc_workbench *w, oc_ui_action action, const char *name, bool not_this, oc_reply *reply,
-                          oc_err *err)
+static oc_status existing(oc_workbench *w, oc_ui_action action, const char *name, bool not_this,
+                          oc_reply *reply, oc_err *err)
 {
     char dir[OC_PATH_MAX];
     OC_TRY(oc_session_path(name, true, dir, err));
     if (not_this && !strcmp(dir, w->dir))
-        return OC_FAIL(err, OC_USAGE, "'%s' is the session that is open; name another one ('sessions' lists them)", name);
+        return OC_FAIL(err, OC_USAGE,
+                       "'%s' is the session that is open; name another one ('sessions' lists them)",
+                       name);
     return oc__act(reply, action, name, err);
 }
 
@@ -66,15 +68,16 @@ oc_status oc__cmd_candidates(oc_workbench *w, int argc, char **argv, oc_reply *r
 }
 
 /* One of the screen's words, or any word when there is no screen to ask. */
-static oc_status screen_word(oc_workbench *w, const char *what, oc_ui_action action, const char *word, oc_reply *reply,
-                             oc_err *err)
+static oc_status screen_word(oc_workbench *w, const char *what, oc_ui_action action,
+                             const char *word, oc_reply *reply, oc_err *err)
 {
     const oc_strlist *known = oc__screen_words(w, what);
     if (known && oc_strlist_find(known, word) < 0) {
         oc_buf all = {0};
         for (int64_t i = 0; i < known->n; i++)
             oc_buf_fmt(&all, "%s%s", i ? ", " : "", known->item[i]);
-        oc_status rc = OC_FAIL(err, OC_USAGE, "there is no %s '%.40s'; there are %s", what, word, oc_buf_cstr(&all));
+        oc_status rc = OC_FAIL(err, OC_USAGE, "there is no %s '%.40s'; there are %s", what, word,
+                               oc_buf_cstr(&all));
         oc_buf_release(&all);
         return rc;
     }
@@ -101,7 +104,8 @@ oc_status oc__cmd_glyphs(oc_workbench *w, int argc, char **argv, oc_reply *reply
     for (int i = 0; i < OC_COUNT(sets); i++)
         if (!strcmp(argv[1], sets[i]))
             return oc__act(reply, OC_UI_GLYPHS, argv[1], err);
-    return OC_FAIL(err, OC_USAGE, "there is no glyph set '%.40s'; there are auto, braille, block, ascii", argv[1]);
+    return OC_FAIL(err, OC_USAGE,
+                   "there is no glyph set '%.40s'; there are auto, braille, block, ascii", argv[1]);
 }
 
 oc_status oc__cmd_alert(oc_workbench *w, int argc, char **argv, oc_reply *reply, oc_err *err)

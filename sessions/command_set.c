@@ -17,14 +17,18 @@ static void range_of(const oc_setting *d, char *out, size_t n)
     }
 }
 
-static const char *shown(const char *value) { return *value ? value : "\"\""; }
+static const char *shown(const char *value)
+{
+    return *value ? value : "\"\"";
+}
 
 static void describe(const oc_settings *s, const oc_setting *d, oc_buf *out)
 {
     char value[OC_TEXT_MAX], range[256];
     oc_settings_get(s, d, value);
     range_of(d, range, sizeof range);
-    oc_buf_fmt(out, "%s = %s\n  %s (%s; default %s)\n", d->key, shown(value), d->help, range, shown(d->otherwise));
+    oc_buf_fmt(out, "%s = %s\n  %s (%s; default %s)\n", d->key, shown(value), d->help, range,
+               shown(d->otherwise));
 }
 
 static oc_status current(const oc_workbench *w, oc_settings **out, oc_err *err)
@@ -56,14 +60,16 @@ static oc_status join(int argc, char **argv, char out[OC_TEXT_MAX], oc_err *err)
         oc_buf_fmt(&b, "%s%s", i ? " " : "", argv[i]);
     oc_status rc = oc_buf_check(&b, err);
     if (rc == OC_OK && b.len >= OC_TEXT_MAX)
-        rc = OC_FAIL(err, OC_USAGE, "the value has %zu bytes; at most %d are kept", b.len, OC_TEXT_MAX - 1);
+        rc = OC_FAIL(err, OC_USAGE, "the value has %zu bytes; at most %d are kept", b.len,
+                     OC_TEXT_MAX - 1);
     if (rc == OC_OK)
         strcpy(out, oc_buf_cstr(&b));
     oc_buf_release(&b);
     return rc;
 }
 
-static oc_status change(oc_workbench *w, const oc_setting *d, const char *value, oc_reply *reply, oc_err *err)
+static oc_status change(oc_workbench *w, const oc_setting *d, const char *value, oc_reply *reply,
+                        oc_err *err)
 {
     oc_settings *before, *after = NULL;
     OC_TRY(current(w, &before, err));
@@ -170,7 +176,8 @@ oc_status oc__cmd_help(oc_workbench *w, int argc, char **argv, oc_reply *reply, 
             snprintf(usage, sizeof usage, "%s %s", c->name, c->args);
             oc_buf_fmt(&reply->text, "%-24s %s\n", usage, c->help);
         }
-        oc_buf_str(&reply->text, "commands on one line are separated by ';'; 'show' lists the settings\n");
+        oc_buf_str(&reply->text,
+                   "commands on one line are separated by ';'; 'show' lists the settings\n");
         return oc__act(reply, OC_UI_HELP, "", err);
     }
     const oc_command *c = oc_command_find(argv[1]);
@@ -183,6 +190,9 @@ oc_status oc__cmd_help(oc_workbench *w, int argc, char **argv, oc_reply *reply, 
         describe(s, d, &reply->text);
         oc_free(s);
     }
-    return c || d ? OC_OK
-                  : OC_FAIL(err, OC_USAGE, "'%.60s' is neither a command nor a setting; 'help' and 'show' list them", argv[1]);
+    return c || d
+               ? OC_OK
+               : OC_FAIL(err, OC_USAGE,
+                         "'%.60s' is neither a command nor a setting; 'help' and 'show' list them",
+                         argv[1]);
 }

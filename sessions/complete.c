@@ -8,8 +8,8 @@
 #include "sessions/workbench_parts.h"
 
 typedef struct asked {
-    const oc_workbench *w; /* may be NULL */
-    const char *prefix;    /* of the word, quotes and backslashes resolved */
+    const oc_workbench *w;    /* may be NULL */
+    const char *prefix;       /* of the word, quotes and backslashes resolved */
     const oc_strlist *before; /* words in front of it */
     oc_strlist *out;
 } asked;
@@ -85,7 +85,8 @@ static oc_status offer_paths(const asked *a, oc_err *err)
     for (int64_t i = 0; rc == OC_OK && i < names.n; i++) {
         const char *name = names.item[i];
         if ((*name == '.' && *leaf != '.') || !oc_str_starts(name, leaf) ||
-            oc_path_join(full, n_dir ? dir : ".", name, NULL) != OC_OK || n_dir + strlen(name) >= OC_PATH_MAX)
+            oc_path_join(full, n_dir ? dir : ".", name, NULL) != OC_OK ||
+            n_dir + strlen(name) >= OC_PATH_MAX)
             continue;
         snprintf(shown, sizeof shown, "%s%s%s", dir, name, oc_path_is_dir(full) ? "/" : "");
         rc = offer(a, shown, err);
@@ -116,8 +117,9 @@ static oc_status offer_models(const asked *a, oc_err *err)
 /* Is the value of this setting a place on disk? */
 static bool names_a_path(const char *key)
 {
-    static const char *const keys[] = {"run.model",  "data.dir",  "data.file",      "data.train",   "data.valid",
-                                       "data.test",  "data.labels", "teacher.models", "student.model"};
+    static const char *const keys[] = {"run.model",   "data.dir",       "data.file",
+                                       "data.train",  "data.valid",     "data.test",
+                                       "data.labels", "teacher.models", "student.model"};
     for (int i = 0; i < OC_COUNT(keys); i++)
         if (!strcmp(keys[i], key))
             return true;
@@ -237,7 +239,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static oc_status complete_text(const oc_workbench *w, char *text, oc_strlist *out, int64_t *from, oc_err *err)
+static oc_status complete_text(const oc_workbench *w, char *text, oc_strlist *out, int64_t *from,
+                               oc_err *err)
 {
     int64_t command, word;
     locate(text, &command, &word);
@@ -267,8 +270,8 @@ out:
     return rc;
 }
 
-oc_status oc_command_complete(const oc_workbench *w, const char *line, int64_t cursor, oc_strlist *out,
-                              int64_t *from, oc_err *err)
+oc_status oc_command_complete(const oc_workbench *w, const char *line, int64_t cursor,
+                              oc_strlist *out, int64_t *from, oc_err *err)
 {
     size_t n = strlen(line);
     if (cursor >= 0 && (size_t)cursor < n)

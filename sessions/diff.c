@@ -29,7 +29,10 @@ static const oc_model_state *candidate_of(const oc_state *s, const char *model)
 
 /* --- text -------------------------------------------------------------------------------------- */
 
-static const char *shown(const char *value) { return *value ? value : "(empty)"; }
+static const char *shown(const char *value)
+{
+    return *value ? value : "(empty)";
+}
 
 /* The values of setting i on both sides; false when they are the same. */
 static bool differs(const pair *p, int i, char v[2][OC_TEXT_MAX])
@@ -109,13 +112,15 @@ static void put_candidate(oc_grid *g, const pair *p, const char *model)
 
 static oc_status text_candidates(const pair *p, oc_buf *out, oc_err *err)
 {
-    static const char *const head[] = {"model", "AUROC A", "AUROC B", "B - A", "size A", "size B", "ms A", "ms B"};
+    static const char *const head[] = {"model",  "AUROC A", "AUROC B", "B - A",
+                                       "size A", "size B",  "ms A",    "ms B"};
     oc_grid g = {.n_cols = OC_COUNT(head), .n_left = 1};
     for (int32_t c = 0; c < OC_COUNT(head); c++)
         oc_grid_put(&g, c, "%s", head[c]);
     for (int k = 0; k < 2; k++)
         for (int64_t i = 0; i < p->s[k]->n_models; i++)
-            if (p->s[k]->model[i].has_cand && (k == 0 || !candidate_of(p->s[0], p->s[1]->model[i].name)))
+            if (p->s[k]->model[i].has_cand &&
+                (k == 0 || !candidate_of(p->s[0], p->s[1]->model[i].name)))
                 put_candidate(&g, p, p->s[k]->model[i].name);
     return oc_grid_write(&g, 160, out, err);
 }
@@ -216,7 +221,8 @@ static void as_json(const pair *p, oc_buf *out)
     static const struct {
         const char *key;
         void (*put)(oc_jw *, const pair *);
-    } part[] = {{"settings", json_settings}, {"stages", json_stages}, {"candidates", json_candidates}};
+    } part[] = {
+        {"settings", json_settings}, {"stages", json_stages}, {"candidates", json_candidates}};
     oc_jw w = {.out = out, .indent = 2};
     oc_jw_open(&w, '{');
     oc_jw_kstr(&w, "a", p->name[0]);

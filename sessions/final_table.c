@@ -14,7 +14,10 @@ enum { WIDTH = 110 };
 /* --- what is known of a model ------------------------------------------------------------------ */
 
 /* First number of a list such as "1,2"; 0 when there is none. */
-static int64_t first_of(const char *list) { return strtoll(list, NULL, 10); }
+static int64_t first_of(const char *list)
+{
+    return strtoll(list, NULL, 10);
+}
 
 static int64_t bytes_of(const oc_model_state *m)
 {
@@ -48,7 +51,8 @@ oc_footprint oc_footprint_of(const oc_state *s, const char *model)
     int64_t length = first_of(s->set.bench_length);
     for (int64_t i = 0; i < s->n_latency; i++) {
         const oc_ev_latency *l = &s->latency[i];
-        if (!strcmp(l->model, model) && l->threads == threads && l->batch == batch && l->length == length) {
+        if (!strcmp(l->model, model) && l->threads == threads && l->batch == batch &&
+            l->length == length) {
             f.median_ms = l->median_ms;
             f.p95_ms = l->p95_ms;
         }
@@ -58,12 +62,14 @@ oc_footprint oc_footprint_of(const oc_state *s, const char *model)
 
 double oc_times_smaller(oc_footprint baseline, oc_footprint model)
 {
-    return baseline.bytes > 0 && model.bytes > 0 ? (double)baseline.bytes / (double)model.bytes : (double)NAN;
+    return baseline.bytes > 0 && model.bytes > 0 ? (double)baseline.bytes / (double)model.bytes
+                                                 : (double)NAN;
 }
 
 double oc_times_faster(oc_footprint baseline, oc_footprint model)
 {
-    return baseline.median_ms > 0 && model.median_ms > 0 ? baseline.median_ms / model.median_ms : (double)NAN;
+    return baseline.median_ms > 0 && model.median_ms > 0 ? baseline.median_ms / model.median_ms
+                                                         : (double)NAN;
 }
 
 /* --- as text ----------------------------------------------------------------------------------- */
@@ -137,10 +143,14 @@ static void footer(const oc_state *s, oc_footprint base, oc_buf *out)
         oc_fmt_bytes(size, base.bytes);
     if (isfinite(base.median_ms))
         snprintf(ms, sizeof ms, "%.3f ms", base.median_ms);
-    oc_buf_fmt(out, "\nratios: %s (%s, %s) divided by the model\n", s->set.bench_baseline, size, ms);
-    oc_buf_fmt(out, "latency: median at %lld thread(s), batch %lld, %lld tokens; size: bytes on disk, decimal units\n",
-               (long long)first_of(s->set.bench_threads), (long long)first_of(s->set.bench_batch),
-               (long long)first_of(s->set.bench_length));
+    oc_buf_fmt(out, "\nratios: %s (%s, %s) divided by the model\n", s->set.bench_baseline, size,
+               ms);
+    if (s->n_latency > 0)
+        oc_buf_fmt(out, "latency: median at %lld thread(s), batch %lld, %lld tokens\n",
+                   (long long)first_of(s->set.bench_threads),
+                   (long long)first_of(s->set.bench_batch),
+                   (long long)first_of(s->set.bench_length));
+    oc_buf_str(out, "size: bytes on disk, decimal units\n");
     static const char *const split[] = {"train", "valid", "test"};
     const char *sep = "data: ";
     for (int i = 0; i < 3; i++) {
@@ -150,7 +160,8 @@ static void footer(const oc_state *s, oc_footprint base, oc_buf *out)
         sep = ", ";
     }
     if (*sep == ',')
-        oc_buf_fmt(out, " notes, task %s (%s), %lld labels\n", s->data[2].rows ? s->data[2].task : s->data[0].task,
+        oc_buf_fmt(out, " notes, task %s (%s), %lld labels\n",
+                   s->data[2].rows ? s->data[2].task : s->data[0].task,
                    s->data[2].rows ? s->data[2].kind : s->data[0].kind,
                    (long long)OC_MAX(s->data[0].labels, s->data[2].labels));
 }
@@ -161,9 +172,9 @@ static oc_status as_text(const oc_state *s, oc_buf *out, oc_err *err)
         oc_buf_str(out, "no candidates yet; 'run' makes them\n");
         return oc_buf_check(out, err);
     }
-    static const char *const head[] = {"model", "stage", "precision", "accuracy", "macro AUROC",
-                                       "AUPRC", "F1",    "size",      "ms",       "smaller",
-                                       "faster"};
+    static const char *const head[] = {"model",       "stage",   "precision", "accuracy",
+                                       "macro AUROC", "AUPRC",   "F1",        "size",
+                                       "ms",          "smaller", "faster"};
     oc_grid g = {.n_cols = OC_COUNT(head), .n_left = 3};
     for (int32_t c = 0; c < OC_COUNT(head); c++)
         oc_grid_put(&g, c, "%s", head[c]);

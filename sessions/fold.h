@@ -11,7 +11,8 @@
 #include "sessions/state.h"
 
 /* Like oc_grow, with the new elements zeroed. */
-oc_status oc__grow_zeroed(void *p, size_t *cap, size_t need, size_t bytes, oc_err *err) OC_NODISCARD;
+oc_status oc__grow_zeroed(void *p, size_t *cap, size_t need, size_t bytes,
+                          oc_err *err) OC_NODISCARD;
 
 /* A payload as oc_event_init leaves it: zeroed, reals NaN (and no clock is asked). */
 void oc__blank(oc_event_type t, void *payload, size_t bytes);
@@ -19,7 +20,8 @@ void oc__blank(oc_event_type t, void *payload, size_t bytes);
 /* state_log.c: room for one line and one marker, then writing them. */
 oc_status oc__log_reserve(oc_state *s, oc_err *err) OC_NODISCARD;
 void oc__log(oc_state *s, int64_t t_ms, const char *level, const char *fmt, ...) OC_PRINTF(4, 5);
-void oc__mark(oc_state *s, int64_t t_ms, char kind, const char *run, double x, const char *fmt, ...) OC_PRINTF(6, 7);
+void oc__mark(oc_state *s, int64_t t_ms, char kind, const char *run, double x, const char *fmt, ...)
+    OC_PRINTF(6, 7);
 
 /* state_run.c: curves. */
 oc_status oc__fold_step(oc_state *s, const oc_ev_step *e, int64_t t_ms, oc_err *err) OC_NODISCARD;
@@ -33,7 +35,8 @@ bool oc__run_cut(oc_state *s, const char *name, int64_t step);
 /* state_stage.c: the list of stages. */
 oc_status oc__fold_run(oc_state *s, const oc_ev_run *e, oc_err *err) OC_NODISCARD;
 oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err *err) OC_NODISCARD;
-oc_status oc__fold_stage_end(oc_state *s, const oc_ev_stage_end *e, int64_t t_ms, oc_err *err) OC_NODISCARD;
+oc_status oc__fold_stage_end(oc_state *s, const oc_ev_stage_end *e, int64_t t_ms,
+                             oc_err *err) OC_NODISCARD;
 /* The process is gone: whatever was running is not any more. */
 void oc__interrupt(oc_state *s);
 

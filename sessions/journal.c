@@ -57,8 +57,10 @@ static oc_status lock(int fd, const char *path, oc_err *err)
     char who[48] = "another process";
     if (pid)
         snprintf(who, sizeof who, "process %lld", (long long)pid);
-    return OC_FAIL(err, OC_STATE, "the session is open in %s (%s is locked); close it there, or watch it with 'attach'",
-                   who, path);
+    return OC_FAIL(
+        err, OC_STATE,
+        "the session is open in %s (%s is locked); close it there, or watch it with 'attach'", who,
+        path);
 }
 
 bool oc_journal_locked(const char *path)
@@ -98,9 +100,11 @@ static oc_status recover(oc_journal *j, oc_err *err)
     // A first record that was cut begins like one. Anything else is somebody's other file.
     char head = 0;
     if (n == 0 && (bad > 0 || pread(j->fd, &head, 1, 0) != 1 || head != '['))
-        return OC_FAIL(err, OC_FORMAT, "%s is not a session journal: it has no readable record", j->path);
+        return OC_FAIL(err, OC_FORMAT, "%s is not a session journal: it has no readable record",
+                       j->path);
     if (ftruncate(j->fd, (off_t)whole) != 0)
-        return OC_FAIL_SYS(err, OC_IO, "cannot cut the unfinished last line of %s: %s", j->path, strerror(errno));
+        return OC_FAIL_SYS(err, OC_IO, "cannot cut the unfinished last line of %s: %s", j->path,
+                           strerror(errno));
     j->dirty = true;
     return OC_OK;
 }
@@ -151,7 +155,8 @@ static oc_status flush(oc_journal *j, oc_err *err)
         if (k <= 0) {
             if (k == 0)
                 errno = ENOSPC;
-            rc = OC_FAIL_SYS(err, OC_IO, "cannot write the journal %s: %s", j->path, strerror(errno));
+            rc = OC_FAIL_SYS(err, OC_IO, "cannot write the journal %s: %s", j->path,
+                             strerror(errno));
             break;
         }
         done += (size_t)k;
@@ -221,8 +226,14 @@ void oc_journal_tick(oc_journal *j, int64_t now_ns)
     j->synced_ns = now_ns;
 }
 
-int64_t oc_journal_pending(const oc_journal *j) { return (int64_t)j->pending.len; }
-int64_t oc_journal_last_seq(const oc_journal *j) { return j->seq; }
+int64_t oc_journal_pending(const oc_journal *j)
+{
+    return (int64_t)j->pending.len;
+}
+int64_t oc_journal_last_seq(const oc_journal *j)
+{
+    return j->seq;
+}
 
 void oc_journal_close(oc_journal *j)
 {

@@ -21,7 +21,7 @@ enum { PIECE = 1 << 16, LONGEST = 1 << 17, CRC_TAIL = 12 }; // CRC_TAIL: ,"0123a
 struct oc_reader {
     int fd;
     char path[OC_PATH_MAX];
-    char *buf;         /* owned [LONGEST + 2 * PIECE]: a line short of LONGEST, and two pieces read on */
+    char *buf; /* owned [LONGEST + 2 * PIECE]: a line short of LONGEST, and two pieces read on */
     size_t begin, end; /* bytes at hand: buf[begin, end) */
     int64_t offset;    /* in the file, of buf[begin] */
     int64_t whole;     /* in the file, behind the last whole line taken */
@@ -69,8 +69,14 @@ void oc_reader_close(oc_reader *r)
     oc_free(r);
 }
 
-int64_t oc_reader_bad(const oc_reader *r) { return r->n_bad; }
-int64_t oc_reader_offset(const oc_reader *r) { return r->whole; }
+int64_t oc_reader_bad(const oc_reader *r)
+{
+    return r->n_bad;
+}
+int64_t oc_reader_offset(const oc_reader *r)
+{
+    return r->whole;
+}
 
 /* More bytes behind those at hand; *n = 0 at the end of the file. */
 static oc_status fill(oc_reader *r, size_t *n, oc_err *err)
@@ -103,12 +109,16 @@ static void consume_line(oc_reader *r, size_t n)
     r->whole = r->offset;
 }
 
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 /* The checksum at the end of a line, and the line without it. */
 static bool checksum_holds(const char *line, size_t n)
 {
-    if (n < CRC_TAIL || memcmp(line + n - CRC_TAIL, ",\"", 2) != 0 || memcmp(line + n - 2, "\"]", 2) != 0)
+    if (n < CRC_TAIL || memcmp(line + n - CRC_TAIL, ",\"", 2) != 0 ||
+        memcmp(line + n - 2, "\"]", 2) != 0)
         return false;
     uint32_t want = 0;
     for (size_t i = n - CRC_TAIL + 2; i < n - 2; i++) {
@@ -121,7 +131,8 @@ static bool checksum_holds(const char *line, size_t n)
 }
 
 /* OC_OK with *good false: not a record. Only running out of memory is an error. */
-static oc_status parse(const oc_reader *r, char *line, size_t n, oc_event *e, bool *good, oc_err *err)
+static oc_status parse(const oc_reader *r, char *line, size_t n, oc_event *e, bool *good,
+                       oc_err *err)
 {
     *good = false;
     if (!checksum_holds(line, n))

@@ -142,9 +142,18 @@ void oc_replay_close(oc_replay *r)
     oc_free(r);
 }
 
-const oc_state *oc_replay_state(const oc_replay *r) { return r->state; }
-int64_t oc_replay_count(const oc_replay *r) { return r->n; }
-int64_t oc_replay_at(const oc_replay *r) { return r->at; }
+const oc_state *oc_replay_state(const oc_replay *r)
+{
+    return r->state;
+}
+int64_t oc_replay_count(const oc_replay *r)
+{
+    return r->n;
+}
+int64_t oc_replay_at(const oc_replay *r)
+{
+    return r->at;
+}
 
 static oc_status fold_next(oc_replay *r, oc_err *err)
 {
@@ -193,13 +202,19 @@ void oc_replay_set_speed(oc_replay *r, double speed)
 {
     r->speed = isnan(speed) ? 1 : OC_MAX(0.25, OC_MIN(speed, 64.0));
 }
-double oc_replay_speed(const oc_replay *r) { return r->speed; }
+double oc_replay_speed(const oc_replay *r)
+{
+    return r->speed;
+}
 void oc_replay_set_playing(oc_replay *r, bool on)
 {
     r->playing = on && r->at < r->n;
     r->owed_ms = 0;
 }
-bool oc_replay_playing(const oc_replay *r) { return r->playing; }
+bool oc_replay_playing(const oc_replay *r)
+{
+    return r->playing;
+}
 
 /* Recorded time between the event folded last and the next one. */
 static double gap_ms(const oc_replay *r)

@@ -9,7 +9,10 @@ enum { BASE_SHIFT = 4 }; // 16 points in a bucket of level 0
 
 static const oc_range nothing = {.lo = INFINITY, .hi = -INFINITY};
 
-static int64_t bucket_points(int k) { return (int64_t)1 << (k + BASE_SHIFT); }
+static int64_t bucket_points(int k)
+{
+    return (int64_t)1 << (k + BASE_SHIFT);
+}
 
 static void widen(oc_range *r, oc_range by)
 {
@@ -105,8 +108,8 @@ oc_range oc_series_range(const oc_series *s, int64_t i0, int64_t i1)
     while (i0 < i1) {
         // The widest bucket that begins here and ends inside the question.
         int k = -1;
-        while (k + 1 < OC_PYRAMID && s->n > bucket_points(k + 1) && i0 % bucket_points(k + 1) == 0 &&
-               i0 + bucket_points(k + 1) <= i1)
+        while (k + 1 < OC_PYRAMID && s->n > bucket_points(k + 1) &&
+               i0 % bucket_points(k + 1) == 0 && i0 + bucket_points(k + 1) <= i1)
             k++;
         if (k >= 0) {
             widen(&r, s->level[k][i0 / bucket_points(k)]);

@@ -27,7 +27,8 @@ oc_status oc_sessions_root(char out[OC_PATH_MAX], oc_err *err)
         home = pw ? pw->pw_dir : NULL;
     }
     if (!home || !*home)
-        return OC_FAIL(err, OC_IO, "no home folder is known; say in OPTIMCLM_SESSIONS where sessions are kept");
+        return OC_FAIL(err, OC_IO,
+                       "no home folder is known; say in OPTIMCLM_SESSIONS where sessions are kept");
     return oc_path_join(out, home, ".local/state/optimclm/sessions", err);
 }
 
@@ -65,7 +66,9 @@ static const char *meant(const oc_strlist *names, const char *name)
     for (int64_t i = names->n - 1; i >= 0; i--)
         if (strstr(names->item[i], name))
             return names->item[i];
-    return names->n ? oc_nearest(name, (const char *const *)names->item, (int)OC_MIN(names->n, 10000)) : NULL;
+    return names->n
+               ? oc_nearest(name, (const char *const *)names->item, (int)OC_MIN(names->n, 10000))
+               : NULL;
 }
 
 static oc_status not_there(const char *name, const char *dir, oc_err *err)
@@ -76,8 +79,10 @@ static oc_status not_there(const char *name, const char *dir, oc_err *err)
     oc_status rc = oc_sessions_names(&names, err);
     if (rc == OC_OK) {
         const char *near = meant(&names, name);
-        rc = near ? OC_FAIL(err, OC_IO, "there is no session '%.100s'; did you mean '%s'?", name, near)
-                  : OC_FAIL(err, OC_IO, "there is no session '%.100s'; 'sessions' lists those there are", name);
+        rc = near ? OC_FAIL(err, OC_IO, "there is no session '%.100s'; did you mean '%s'?", name,
+                            near)
+                  : OC_FAIL(err, OC_IO,
+                            "there is no session '%.100s'; 'sessions' lists those there are", name);
     }
     oc_strlist_release(&names);
     return rc;
@@ -86,7 +91,8 @@ static oc_status not_there(const char *name, const char *dir, oc_err *err)
 oc_status oc_session_path(const char *name, bool must_exist, char out[OC_PATH_MAX], oc_err *err)
 {
     if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
-        return OC_FAIL(err, OC_USAGE, "'%s' cannot name a session; use letters, digits, '-', '_' and '.'", name);
+        return OC_FAIL(err, OC_USAGE,
+                       "'%s' cannot name a session; use letters, digits, '-', '_' and '.'", name);
     for (const char *p = name; *p; p++)
         if (iscntrl((unsigned char)*p))
             return OC_FAIL(err, OC_USAGE, "a session's name cannot hold control characters");
@@ -119,15 +125,16 @@ oc_status oc_session_fresh_name(const char *base, char out[128], oc_err *err)
         char name[128], dir[OC_PATH_MAX], suffix[16] = "";
         if (i > 1)
             snprintf(suffix, sizeof suffix, "-%d", i);
-        snprintf(name, sizeof name, "%.4s%.2s%.2s-%.2s%.2s-%s%s", utc, utc + 5, utc + 8, utc + 11, utc + 14,
-                 *clean ? clean : "session", suffix);
+        snprintf(name, sizeof name, "%.4s%.2s%.2s-%.2s%.2s-%s%s", utc, utc + 5, utc + 8, utc + 11,
+                 utc + 14, *clean ? clean : "session", suffix);
         OC_TRY(oc_session_path(name, false, dir, err));
         if (!oc_path_exists(dir)) {
             strcpy(out, name);
             return OC_OK;
         }
     }
-    return OC_FAIL(err, OC_IO, "no free session name is left for this minute; name it with --session");
+    return OC_FAIL(err, OC_IO,
+                   "no free session name is left for this minute; name it with --session");
 }
 
 oc_status oc_session_load(const char *name, oc_state **out, oc_err *err)
@@ -159,8 +166,8 @@ out:
 bool oc_session_running(const char *name)
 {
     char dir[OC_PATH_MAX], path[OC_PATH_MAX];
-    return oc_session_path(name, false, dir, NULL) == OC_OK && oc_session_journal(dir, path, NULL) == OC_OK &&
-           oc_journal_locked(path);
+    return oc_session_path(name, false, dir, NULL) == OC_OK &&
+           oc_session_journal(dir, path, NULL) == OC_OK && oc_journal_locked(path);
 }
 
 bool oc_session_crashed(const oc_state *s)

@@ -45,7 +45,8 @@ static void put_csv(const oc_event *e, oc_buf *out)
         oc_buf_fmt(out, "%lld,step", (long long)e->t_ms);
         csv_word(out, s->run);
         oc_buf_fmt(out, ",%lld,train", (long long)s->step);
-        const double real[] = {s->epoch, s->lr, s->loss, s->hard, s->soft, s->norm, s->norm_hard, s->norm_soft, s->tokens_s};
+        const double real[] = {s->epoch, s->lr,        s->loss,      s->hard,    s->soft,
+                               s->norm,  s->norm_hard, s->norm_soft, s->tokens_s};
         for (int i = 0; i < OC_COUNT(real); i++)
             csv_real(out, real[i]);
         oc_buf_fmt(out, ",%lld,,,,\n", (long long)s->tokens);
@@ -71,8 +72,9 @@ static void put_jsonl(const oc_event *e, oc_buf *out)
     oc_event_encode(e, &line);
     const char *body = line.failed ? NULL : strchr(line.data, '{');
     if (body)
-        oc_buf_fmt(out, "{\"seq\": %lld, \"t_ms\": %lld, \"event\": \"%s\", \"data\": %.*s}\n", (long long)e->seq,
-                   (long long)e->t_ms, oc_event_name(e->type), (int)(line.data + line.len - 1 - body), body);
+        oc_buf_fmt(out, "{\"seq\": %lld, \"t_ms\": %lld, \"event\": \"%s\", \"data\": %.*s}\n",
+                   (long long)e->seq, (long long)e->t_ms, oc_event_name(e->type),
+                   (int)(line.data + line.len - 1 - body), body);
     else
         out->failed = true;
     oc_buf_release(&line);
@@ -129,7 +131,9 @@ oc_status oc_session_export(const char *name, const char *format, const char *ou
     while (kind < OC_COUNT(known) && strcmp(known[kind], format) != 0)
         kind++;
     if (kind == OC_COUNT(known))
-        return OC_FAIL(err, OC_USAGE, "unknown export format '%.40s'; it must be csv, jsonl, json or recipe", format);
+        return OC_FAIL(err, OC_USAGE,
+                       "unknown export format '%.40s'; it must be csv, jsonl, json or recipe",
+                       format);
     char found[OC_PATH_MAX], dir[OC_PATH_MAX];
     OC_TRY(oc_session_path(name, true, found, err));
     // With a slash, so that it is read as a path wherever it came from.
@@ -140,7 +144,8 @@ oc_status oc_session_export(const char *name, const char *format, const char *ou
     OC_TRY(oc_writer_begin(out_path, &w, err));
     oc_status rc = kind == 0 ? oc_writer_put(w, csv_head, sizeof csv_head - 1, err) : OC_OK;
     if (rc == OC_OK)
-        rc = kind < 2 ? each_event(dir, kind == 0 ? put_csv : put_jsonl, w, err) : folded(dir, kind == 3, w, err);
+        rc = kind < 2 ? each_event(dir, kind == 0 ? put_csv : put_jsonl, w, err)
+                      : folded(dir, kind == 3, w, err);
     if (rc != OC_OK) {
         oc_writer_abort(w);
         return rc;

@@ -44,8 +44,8 @@ static void text_row(oc_buf *out, const char *name, const row *r)
         snprintf(auroc, sizeof auroc, "%.4f", r->best_auroc);
     if (r->bytes > 0)
         oc_fmt_bytes(size, r->bytes);
-    oc_buf_fmt(out, "%-30.60s  %-20s  %-14.40s  %-22s  %8s  %9s\n", name, r->when, *r->recipe ? r->recipe : "-",
-               r->standing, auroc, size);
+    oc_buf_fmt(out, "%-30.60s  %-20s  %-14.40s  %-22s  %8s  %9s\n", name, r->when,
+               *r->recipe ? r->recipe : "-", r->standing, auroc, size);
 }
 
 static void json_row(oc_jw *w, const char *name, const row *r)
@@ -96,8 +96,8 @@ oc_status oc_sessions_list(bool json, oc_buf *out, oc_err *err)
     else if (rc == OC_OK && names.n == 0)
         oc_buf_str(out, "no sessions yet; 'optimclm demo' makes one\n");
     else if (rc == OC_OK)
-        oc_buf_fmt(out, "%-30s  %-20s  %-14s  %-22s  %8s  %9s\n", "session", "last event", "recipe", "stands",
-                   "AUROC", "size");
+        oc_buf_fmt(out, "%-30s  %-20s  %-14s  %-22s  %8s  %9s\n", "session", "last event", "recipe",
+                   "stands", "AUROC", "size");
     for (int64_t i = 0; rc == OC_OK && i < names.n; i++) {
         row r;
         rc = one(names.item[i], &r, err);

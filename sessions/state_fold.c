@@ -11,8 +11,9 @@ static void fold_session(oc_state *s, const oc_ev_session *e, int64_t t_ms)
         oc__interrupt(s);
     s->session = *e;
     s->live = true;
-    oc__log(s, t_ms, "info", "session %s by optimclm %s (%s, %lld threads, pid %lld)", e->reopened ? "reopened" : "opened",
-            e->version, e->isa, (long long)e->threads, (long long)e->pid);
+    oc__log(s, t_ms, "info", "session %s by optimclm %s (%s, %lld threads, pid %lld)",
+            e->reopened ? "reopened" : "opened", e->version, e->isa, (long long)e->threads,
+            (long long)e->pid);
 }
 
 static void fold_exit(oc_state *s, const oc_ev_exit *e, int64_t t_ms)
@@ -28,10 +29,12 @@ static void fold_setting(oc_state *s, const oc_ev_setting *e, int64_t t_ms)
     if (oc_settings_set(&s->set, e->key, e->value, &why) != OC_OK)
         oc__log(s, t_ms, "warn", "a setting of the journal was not taken: %s", why.msg);
     else if (strcmp(e->why, "recipe") != 0)
-        oc__log(s, t_ms, "info", "%s %s -> %s%s", e->key, e->old, e->value, !strcmp(e->why, "undo") ? " (undo)" : "");
+        oc__log(s, t_ms, "info", "%s %s -> %s%s", e->key, e->old, e->value,
+                !strcmp(e->why, "undo") ? " (undo)" : "");
     // An undo has its own mark.
     if (*e->run && !strcmp(e->why, "set"))
-        oc__mark(s, t_ms, 's', e->run, (double)e->step, "%s %.40s -> %.40s", e->key, e->old, e->value);
+        oc__mark(s, t_ms, 's', e->run, (double)e->step, "%s %.40s -> %.40s", e->key, e->old,
+                 e->value);
 }
 
 static void fold_job(oc_state *s, const oc_ev_job *e, int64_t t_ms)
@@ -39,7 +42,8 @@ static void fold_job(oc_state *s, const oc_ev_job *e, int64_t t_ms)
     bool resumed = !strcmp(s->job.state, "paused") && !strcmp(e->state, "running");
     s->job = *e;
     if (resumed && e->step >= 0 && oc__run_cut(s, e->what, e->step))
-        oc__mark(s, t_ms, 'r', e->what, (double)e->step, "resumed at step %lld", (long long)e->step);
+        oc__mark(s, t_ms, 'r', e->what, (double)e->step, "resumed at step %lld",
+                 (long long)e->step);
     if (strcmp(e->state, "running") != 0 && strcmp(e->state, "paused") != 0)
         s->progress = (oc_ev_progress){0};
     if (e->step >= 0)
@@ -62,7 +66,8 @@ static void fold_ckpt(oc_state *s, const oc_ev_ckpt *e, int64_t t_ms)
     if (strcmp(e->reason, "save") != 0)
         return; // the timer's would drown the log
     oc__mark(s, t_ms, 'c', e->run, (double)e->step, "checkpoint");
-    oc__log(s, t_ms, "info", "checkpoint of %s at step %lld: %s", e->run, (long long)e->step, e->path);
+    oc__log(s, t_ms, "info", "checkpoint of %s at step %lld: %s", e->run, (long long)e->step,
+            e->path);
 }
 
 static void fold_undo(oc_state *s, const oc_ev_undo *e, int64_t t_ms)
@@ -70,7 +75,8 @@ static void fold_undo(oc_state *s, const oc_ev_undo *e, int64_t t_ms)
     if (e->to_step >= 0 && *e->run) {
         oc__run_cut(s, e->run, e->to_step);
         oc__mark(s, t_ms, 'u', e->run, (double)e->to_step, "undo %s", e->what);
-        oc__log(s, t_ms, "info", "undo %s: %s went back to step %lld", e->what, e->run, (long long)e->to_step);
+        oc__log(s, t_ms, "info", "undo %s: %s went back to step %lld", e->what, e->run,
+                (long long)e->to_step);
     } else {
         oc__log(s, t_ms, "info", "undo %s", e->what);
     }
@@ -85,26 +91,29 @@ static void fold_note(oc_state *s, const oc_ev_note *e, int64_t t_ms)
 
 static bool same_latency(const oc_ev_latency *a, const oc_ev_latency *b)
 {
-    return !strcmp(a->model, b->model) && !strcmp(a->precision, b->precision) && a->threads == b->threads &&
-           a->batch == b->batch && a->length == b->length;
+    return !strcmp(a->model, b->model) && !strcmp(a->precision, b->precision) &&
+           a->threads == b->threads && a->batch == b->batch && a->length == b->length;
 }
 static bool same_cache(const oc_ev_cache *a, const oc_ev_cache *b)
 {
     return !strcmp(a->model, b->model) && !strcmp(a->split, b->split);
 }
-static bool same_baseline(const oc_ev_baseline *a, const oc_ev_baseline *b) { return !strcmp(a->name, b->name); }
+static bool same_baseline(const oc_ev_baseline *a, const oc_ev_baseline *b)
+{
+    return !strcmp(a->name, b->name);
+}
 
 /* A table of the state: replace the row that is about the same thing, else append. */
-#define OC_TABLE(type, table, n_rows, cap)                                                         \
-    static oc_status fold_##type(oc_state *s, const oc_ev_##type *e, oc_err *err)                  \
-    {                                                                                              \
-        OC_TRY(oc_grow(&s->table, &s->cap, (size_t)s->n_rows + 1, sizeof *s->table, err));         \
-        int64_t i = 0;                                                                             \
-        while (i < s->n_rows && !same_##type(&s->table[i], e))                                     \
-            i++;                                                                                   \
-        s->n_rows += i == s->n_rows;                                                               \
-        s->table[i] = *e;                                                                          \
-        return OC_OK;                                                                              \
+#define OC_TABLE(type, table, n_rows, cap)                                                 \
+    static oc_status fold_##type(oc_state *s, const oc_ev_##type *e, oc_err *err)          \
+    {                                                                                      \
+        OC_TRY(oc_grow(&s->table, &s->cap, (size_t)s->n_rows + 1, sizeof *s->table, err)); \
+        int64_t i = 0;                                                                     \
+        while (i < s->n_rows && !same_##type(&s->table[i], e))                             \
+            i++;                                                                           \
+        s->n_rows += i == s->n_rows;                                                       \
+        s->table[i] = *e;                                                                  \
+        return OC_OK;                                                                      \
     }
 OC_TABLE(latency, latency, n_latency, cap_latency)
 OC_TABLE(cache, cache, n_cache, cap_cache)

@@ -13,8 +13,14 @@ static void mix(uint64_t *h, const void *data, size_t n)
     *h = oc_hash64(pair, sizeof pair);
 }
 
-static void mix_i64(uint64_t *h, int64_t v) { mix(h, &v, sizeof v); }
-static void mix_str(uint64_t *h, const char *s) { mix(h, s, strlen(s)); }
+static void mix_i64(uint64_t *h, int64_t v)
+{
+    mix(h, &v, sizeof v);
+}
+static void mix_str(uint64_t *h, const char *s)
+{
+    mix(h, s, strlen(s));
+}
 
 static void mix_f64(uint64_t *h, double v)
 {
@@ -36,7 +42,8 @@ static void mix_event(uint64_t *h, oc_event_type t, const void *payload)
         case OC_FIELD_D: mix_f64(h, *(const double *)(const void *)at); break;
         case OC_FIELD_B: mix_i64(h, *(const bool *)(const void *)at); break;
         case OC_FIELD_V: {
-            const char *count = (const char *)payload + ((size_t)f[i].n_offset - offsetof(oc_event, u));
+            const char *count =
+                (const char *)payload + ((size_t)f[i].n_offset - offsetof(oc_event, u));
             int64_t k = *(const int64_t *)(const void *)count;
             mix_i64(h, k);
             for (int64_t j = 0; j < k && j < f[i].capacity; j++)
@@ -62,7 +69,8 @@ static void mix_run(uint64_t *h, const oc_run *r)
             mix(h, point, sizeof point);
         }
     }
-    int64_t whole[] = {r->step, r->steps, r->epochs, r->rows, r->plan_bytes, r->first_ms, r->last_ms, r->best_step};
+    int64_t whole[] = {r->step,       r->steps,    r->epochs,  r->rows,
+                       r->plan_bytes, r->first_ms, r->last_ms, r->best_step};
     mix(h, whole, sizeof whole);
     mix_f64(h, r->epoch);
     mix_f64(h, r->best_auroc);
@@ -76,9 +84,9 @@ static void mix_model(uint64_t *h, const oc_model_state *m)
     mix_event(h, OC_EV_model_T, &m->info);
     mix_i64(h, m->has_cand);
     mix_event(h, OC_EV_candidate_T, &m->cand);
-#define ROWS(table, type)                                                                          \
-    mix_i64(h, m->n_##table);                                                                      \
-    for (int64_t i = 0; i < m->n_##table; i++)                                                     \
+#define ROWS(table, type)                      \
+    mix_i64(h, m->n_##table);                  \
+    for (int64_t i = 0; i < m->n_##table; i++) \
         mix_event(h, type, &m->table[i]);
     ROWS(sparsity, OC_EV_sparsity_T)
     ROWS(heads, OC_EV_heads_T)

@@ -28,7 +28,8 @@ void oc__blank(oc_event_type t, void *payload, size_t bytes)
     for (int i = 0; i < n; i++) {
         double nan_v = (double)NAN;
         if (f[i].kind == OC_FIELD_D)
-            memcpy((char *)payload + ((size_t)f[i].offset - offsetof(oc_event, u)), &nan_v, sizeof nan_v);
+            memcpy((char *)payload + ((size_t)f[i].offset - offsetof(oc_event, u)), &nan_v,
+                   sizeof nan_v);
     }
 }
 

@@ -13,7 +13,8 @@ static oc_status find_or_reserve(oc_state *s, const char *name, int64_t *out, oc
     while (i < s->n_models && strcmp(s->model[i].name, name) != 0)
         i++;
     if (i == s->n_models)
-        OC_TRY(oc__grow_zeroed(&s->model, &s->cap_models, (size_t)s->n_models + 1, sizeof *s->model, err));
+        OC_TRY(oc__grow_zeroed(&s->model, &s->cap_models, (size_t)s->n_models + 1, sizeof *s->model,
+                               err));
     *out = i;
     return OC_OK;
 }
@@ -75,7 +76,7 @@ oc_status oc__fold_candidate(oc_state *s, const oc_ev_candidate *e, oc_err *err)
 #undef OC_MERGE_D
 #undef OC_MERGE_B
 #undef OC_MERGE_V
-    return OC_OK;
+        return OC_OK;
 }
 
 /* One table of rows in a model: replace the row of the same place, else append. */
@@ -85,7 +86,8 @@ oc_status oc__fold_candidate(oc_state *s, const oc_ev_candidate *e, oc_err *err)
         int64_t i, j = 0;                                                                          \
         OC_TRY(find_or_reserve(s, e->model, &i, err));                                             \
         oc_model_state *m = &s->model[i];                                                          \
-        OC_TRY(oc_grow(&m->table, &m->cap_##table, (size_t)m->n_##table + 1, sizeof *m->table, err)); \
+        OC_TRY(                                                                                    \
+            oc_grow(&m->table, &m->cap_##table, (size_t)m->n_##table + 1, sizeof *m->table, err)); \
         m = take(s, i, e->model);                                                                  \
         while (j < m->n_##table && !(m->table[j].layer == e->layer && same(&m->table[j], e)))      \
             j++;                                                                                   \

@@ -18,7 +18,10 @@ static oc_status find_or_reserve(oc_state *s, const char *name, int64_t *out, oc
     return OC_OK;
 }
 
-static void forget_last(oc_run *r) { oc__blank(OC_EV_step_T, &r->last, sizeof r->last); }
+static void forget_last(oc_run *r)
+{
+    oc__blank(OC_EV_step_T, &r->last, sizeof r->last);
+}
 
 /* The run at index i, counted from now on; it becomes the newest. */
 static oc_run *take(oc_state *s, int64_t i, const char *name, int64_t t_ms)
@@ -38,7 +41,10 @@ static oc_run *take(oc_state *s, int64_t i, const char *name, int64_t t_ms)
     return r;
 }
 
-static double last_of(const oc_series *s) { return s->n ? s->y[s->n - 1] : (double)NAN; }
+static double last_of(const oc_series *s)
+{
+    return s->n ? s->y[s->n - 1] : (double)NAN;
+}
 
 /* Best validation from what is left of the curve. */
 static void find_best(oc_run *r)
@@ -129,7 +135,8 @@ oc_status oc__run_begin(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err 
     r->rows = e->rows;
     r->plan_bytes = e->plan_bytes;
     if (e->from_step > 0)
-        oc__mark(s, t_ms, 'r', e->run, (double)e->from_step, "resumed at step %lld", (long long)e->from_step);
+        oc__mark(s, t_ms, 'r', e->run, (double)e->from_step, "resumed at step %lld",
+                 (long long)e->from_step);
     return OC_OK;
 }
 
@@ -152,8 +159,9 @@ oc_status oc__fold_step(oc_state *s, const oc_ev_step *e, int64_t t_ms, oc_err *
         oc_curve curve;
         double y;
     } part[] = {
-        {OC_CURVE_LOSS, e->loss},           {OC_CURVE_HARD, e->hard},           {OC_CURVE_SOFT, e->soft},
-        {OC_CURVE_LR, e->lr},               {OC_CURVE_NORM, e->norm},           {OC_CURVE_NORM_HARD, e->norm_hard},
+        {OC_CURVE_LOSS, e->loss},           {OC_CURVE_HARD, e->hard},
+        {OC_CURVE_SOFT, e->soft},           {OC_CURVE_LR, e->lr},
+        {OC_CURVE_NORM, e->norm},           {OC_CURVE_NORM_HARD, e->norm_hard},
         {OC_CURVE_NORM_SOFT, e->norm_soft}, {OC_CURVE_TOKENS_S, e->tokens_s},
     };
     int64_t i;
@@ -197,7 +205,7 @@ oc_status oc__fold_eval(oc_state *s, const oc_ev_eval *e, int64_t t_ms, oc_err *
         r->best_auroc = e->auroc;
         r->best_step = e->step;
     }
-    oc__log(s, t_ms, "info", "%s step %lld: validation loss %.4f, AUROC %.4f, accuracy %.4f%s", e->run,
-            (long long)e->step, e->loss, e->auroc, e->accuracy, e->best ? " (best)" : "");
+    oc__log(s, t_ms, "info", "%s step %lld: validation loss %.4f, AUROC %.4f, accuracy %.4f%s",
+            e->run, (long long)e->step, e->loss, e->auroc, e->accuracy, e->best ? " (best)" : "");
     return OC_OK;
 }

@@ -6,8 +6,14 @@
 #include "core/base/str.h"
 #include "sessions/fold.h"
 
-static bool waiting(const oc_stage_state *g) { return !strcmp(g->status, "waiting"); }
-static bool running(const oc_stage_state *g) { return !strcmp(g->status, "running"); }
+static bool waiting(const oc_stage_state *g)
+{
+    return !strcmp(g->status, "waiting");
+}
+static bool running(const oc_stage_state *g)
+{
+    return !strcmp(g->status, "running");
+}
 
 static void set_status(oc_stage_state *g, const char *status)
 {
@@ -23,7 +29,8 @@ static int64_t split_stages(const char *list, oc_stage_state *out)
         size_t len = strcspn(p, ", ");
         if (len && out) {
             out[n] = (oc_stage_state){0};
-            snprintf(out[n].kind, sizeof out[n].kind, "%.*s", (int)OC_MIN(len, sizeof out->kind - 1), p);
+            snprintf(out[n].kind, sizeof out[n].kind, "%.*s",
+                     (int)OC_MIN(len, sizeof out->kind - 1), p);
             set_status(&out[n], "waiting");
         }
         n += len > 0;
@@ -80,13 +87,17 @@ static int64_t match(oc_state *s, int64_t index, const char *kind, const char *r
         else if (!strcmp(g->run, run))
             ended = i;
     }
-    return claimed >= 0 ? claimed : free_slot >= 0 ? free_slot : ended >= 0 ? ended : insert(s, kind, run);
+    return claimed >= 0     ? claimed
+           : free_slot >= 0 ? free_slot
+           : ended >= 0     ? ended
+                            : insert(s, kind, run);
 }
 
 oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err *err)
 {
     static const char *const trained[] = {"finetune", "distill", "recover"};
-    OC_TRY(oc__grow_zeroed(&s->stage, &s->cap_stages, (size_t)s->n_stages + 1, sizeof *s->stage, err));
+    OC_TRY(
+        oc__grow_zeroed(&s->stage, &s->cap_stages, (size_t)s->n_stages + 1, sizeof *s->stage, err));
     bool trains = e->steps > 0;
     for (int i = 0; i < OC_COUNT(trained); i++)
         trains |= !strcmp(e->kind, trained[i]);
@@ -102,7 +113,8 @@ oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err
     s->i_stage = i;
     s->progress = (oc_ev_progress){0};
     if (e->from_step > 0)
-        oc__log(s, t_ms, "info", "%s %s goes on at step %lld", e->kind, e->run, (long long)e->from_step);
+        oc__log(s, t_ms, "info", "%s %s goes on at step %lld", e->kind, e->run,
+                (long long)e->from_step);
     else
         oc__log(s, t_ms, "info", "%s %s begins", e->kind, e->run);
     return OC_OK;
@@ -110,7 +122,8 @@ oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err
 
 oc_status oc__fold_stage_end(oc_state *s, const oc_ev_stage_end *e, int64_t t_ms, oc_err *err)
 {
-    OC_TRY(oc__grow_zeroed(&s->stage, &s->cap_stages, (size_t)s->n_stages + 1, sizeof *s->stage, err));
+    OC_TRY(
+        oc__grow_zeroed(&s->stage, &s->cap_stages, (size_t)s->n_stages + 1, sizeof *s->stage, err));
     int64_t i = match(s, e->index, e->kind, e->run, true);
     oc_stage_state *g = &s->stage[i];
     oc_strlcpy(g->run, e->run, sizeof g->run);
@@ -125,8 +138,8 @@ oc_status oc__fold_stage_end(oc_state *s, const oc_ev_stage_end *e, int64_t t_ms
     char took[24] = "";
     if (g->seconds > 0)
         oc_fmt_duration(took, g->seconds);
-    oc__log(s, t_ms, bad ? "error" : "info", "%s %s %s%s%s%s%s", e->kind, e->run, e->status, *took ? " in " : "", took,
-            *e->message ? ": " : "", e->message);
+    oc__log(s, t_ms, bad ? "error" : "info", "%s %s %s%s%s%s%s", e->kind, e->run, e->status,
+            *took ? " in " : "", took, *e->message ? ": " : "", e->message);
     return OC_OK;
 }
 
@@ -139,14 +152,16 @@ void oc__interrupt(oc_state *s)
         const oc_run *r = oc_state_run(s, g->run);
         set_status(g, "stopped");
         if (r)
-            snprintf(g->message, sizeof g->message, "interrupted at step %lld; 'continue' takes it up", (long long)r->step);
+            snprintf(g->message, sizeof g->message,
+                     "interrupted at step %lld; 'continue' takes it up", (long long)r->step);
         else
             oc_strlcpy(g->message, "interrupted; 'continue' takes it up", sizeof g->message);
     }
     for (int64_t i = 0; i < s->n_runs; i++)
         if (!strcmp(s->run[i].status, "running"))
             oc__run_end(s, s->run[i].name, "stopped", s->run[i].last_ms);
-    if (!strcmp(s->job.state, "running") || !strcmp(s->job.state, "paused") || !strcmp(s->job.state, "stopping"))
+    if (!strcmp(s->job.state, "running") || !strcmp(s->job.state, "paused") ||
+        !strcmp(s->job.state, "stopping"))
         oc_strlcpy(s->job.state, "stopped", sizeof s->job.state);
     s->progress = (oc_ev_progress){0};
 }

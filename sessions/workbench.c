@@ -15,7 +15,7 @@
 #include "sessions/workbench_parts.h"
 
 #ifndef OC_VERSION
-#define OC_VERSION "0"
+#    define OC_VERSION "0"
 #endif
 
 enum { ANSWER_MS = 1000 }; // an idle engine answers within a millisecond
@@ -67,8 +67,10 @@ static void journal_changed(oc_workbench *w, bool failing, const char *why)
     oc_event_init(&e, failing ? OC_EV_alert_T : OC_EV_log_T);
     if (failing) {
         OC_EV_SET(e.u.alert.level, "error");
-        snprintf(e.u.alert.text, sizeof e.u.alert.text,
-                 "%.360s; the run goes on, its events wait in memory and are written when there is room", why);
+        snprintf(
+            e.u.alert.text, sizeof e.u.alert.text,
+            "%.360s; the run goes on, its events wait in memory and are written when there is room",
+            why);
     } else {
         OC_EV_SET(e.u.log.level, "info");
         OC_EV_SET(e.u.log.text, "the journal is written again; nothing was lost");
@@ -110,7 +112,8 @@ int oc_workbench_pump(oc_workbench *w)
     while (oc_engine_take(w->engine, &e)) {
         name_reason(w, &e);
         keep(w, &e);
-        w->n_answers += e.type == OC_EV_setting_T || e.type == OC_EV_note_T || e.type == OC_EV_alert_T;
+        w->n_answers +=
+            e.type == OC_EV_setting_T || e.type == OC_EV_note_T || e.type == OC_EV_alert_T;
         n++;
     }
     oc_journal_tick(w->journal, oc_now_ns());
@@ -119,7 +122,10 @@ int oc_workbench_pump(oc_workbench *w)
     return n;
 }
 
-void oc_workbench_emit(oc_workbench *w, oc_event *e) { keep(w, e); }
+void oc_workbench_emit(oc_workbench *w, oc_event *e)
+{
+    keep(w, e);
+}
 
 /* --- opening and closing ----------------------------------------------------------------------- */
 
@@ -261,8 +267,8 @@ static void remove_empty(const char *dir)
     rmdir(dir); // only if nothing else is in it
 }
 
-oc_status oc_workbench_open(const char *name, const char *base, const oc_settings *set, oc_workbench **out,
-                            oc_err *err)
+oc_status oc_workbench_open(const char *name, const char *base, const oc_settings *set,
+                            oc_workbench **out, oc_err *err)
 {
     oc_workbench *w = oc_calloc(1, sizeof *w);
     if (!w)
@@ -300,12 +306,30 @@ void oc_workbench_close(oc_workbench *w, const char *reason, int status)
 
 /* --- what callers ask -------------------------------------------------------------------------- */
 
-const oc_state *oc_workbench_state(const oc_workbench *w) { return w->state; }
-const char *oc_workbench_name(const oc_workbench *w) { return w->name; }
-const char *oc_workbench_dir(const oc_workbench *w) { return w->dir; }
-int oc_workbench_fd(const oc_workbench *w) { return oc_engine_fd(w->engine); }
-bool oc_workbench_busy(const oc_workbench *w) { return oc_engine_busy(w->engine); }
-bool oc_workbench_unfinished(const oc_workbench *w) { return w->unfinished && !oc_workbench_busy(w); }
+const oc_state *oc_workbench_state(const oc_workbench *w)
+{
+    return w->state;
+}
+const char *oc_workbench_name(const oc_workbench *w)
+{
+    return w->name;
+}
+const char *oc_workbench_dir(const oc_workbench *w)
+{
+    return w->dir;
+}
+int oc_workbench_fd(const oc_workbench *w)
+{
+    return oc_engine_fd(w->engine);
+}
+bool oc_workbench_busy(const oc_workbench *w)
+{
+    return oc_engine_busy(w->engine);
+}
+bool oc_workbench_unfinished(const oc_workbench *w)
+{
+    return w->unfinished && !oc_workbench_busy(w);
+}
 
 void oc_workbench_settings(const oc_workbench *w, oc_settings *out)
 {
@@ -385,7 +409,10 @@ oc_status oc__apply_recipe(oc_workbench *w, const char *path, int *n_changed, oc
     return rc;
 }
 
-void oc_workbench_set_recipes(oc_workbench *w, oc_recipe_fn read) { w->read_recipe = read ? read : oc_recipe_read; }
+void oc_workbench_set_recipes(oc_workbench *w, oc_recipe_fn read)
+{
+    w->read_recipe = read ? read : oc_recipe_read;
+}
 
 /* The list of that kind; NULL when there is none. */
 static oc_strlist *words_of(oc_workbench *w, const char *what)
@@ -396,11 +423,14 @@ static oc_strlist *words_of(oc_workbench *w, const char *what)
                                      : NULL;
 }
 
-oc_status oc_workbench_set_words(oc_workbench *w, const char *what, const oc_strlist *words, oc_err *err)
+oc_status oc_workbench_set_words(oc_workbench *w, const char *what, const oc_strlist *words,
+                                 oc_err *err)
 {
     oc_strlist *to = words_of(w, what);
     if (!to)
-        return OC_FAIL(err, OC_USAGE, "the screen has no words of the kind '%.40s'; it has views, themes and recipes", what);
+        return OC_FAIL(
+            err, OC_USAGE,
+            "the screen has no words of the kind '%.40s'; it has views, themes and recipes", what);
     oc_strlist copy = {0};
     for (int64_t i = 0; i < words->n; i++) {
         oc_status rc = oc_strlist_add(&copy, words->item[i], strlen(words->item[i]), err);

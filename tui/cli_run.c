@@ -194,8 +194,9 @@ static int finish(oc_workbench *w, oc_cli *c, int rc, bool table)
     if (interrupted)
         fputs("stopping: writing a checkpoint\n", stderr);
     oc_workbench_close(w, reason, rc);
-    fprintf(stderr, "session: %s  (open it with: optimclm %s%s)\n", name, name,
-            crashed ? "; go on with: optimclm -c continue --session with that name" : "");
+    fprintf(stderr, "session: %s  (open it with: optimclm %s)\n", name, name);
+    if (crashed)
+        fprintf(stderr, "go on with: optimclm -c continue --session %s\n", name);
     return rc;
 }
 
@@ -245,11 +246,30 @@ static bool wants_screen(const oc_cli *c)
     return !c->headless && !c->plain && !c->json && oc_screen_possible(NULL);
 }
 
+/* Open a session, with the words only this layer knows. */
+static oc_status open_workbench(const char *name, const char *base, const oc_settings *set, oc_workbench **out, oc_err *err)
+{
+    OC_TRY(oc_workbench_open(name, base, set, out, err));
+    oc_strlist names = {0};
+    oc_status st = OC_OK;
+    for (const oc_builtin *b = oc_builtin_recipes; b->name && st == OC_OK; b++)
+        st = oc_strlist_add(&names, b->name, strlen(b->name), err);
+    if (st == OC_OK)
+        st = oc_workbench_set_words(*out, "recipe", &names, err);
+    oc_strlist_release(&names);
+    if (st != OC_OK) {
+        oc_workbench_close(*out, "failed", OC_EXIT_FAILED);
+        return st;
+    }
+    oc_workbench_set_recipes(*out, oc_cli_recipe);
+    return OC_OK;
+}
+
 static int start(oc_cli *c, const char *base, const oc_settings *set, const char *line, bool demo)
 {
     oc_workbench *w;
     oc_err err = {0};
-    if (oc_workbench_open(c->session, base, set, &w, &err) != OC_OK)
+    if (open_workbench(c->session, base, set, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     return wants_screen(c) ? on_screen(w, c, line, demo) : headless(w, c, line);
 }
@@ -272,7 +292,7 @@ int oc_cli_open(oc_cli *c)
     if (apply_sets(&c->set, &s, &err) != OC_OK)
         return oc_cli_fail(&err);
     oc_workbench *w;
-    if (oc_workbench_open(name, "session", &s, &w, &err) != OC_OK)
+    if (open_workbench(name, "session", &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     return on_screen(w, c, oc_workbench_unfinished(w) ? "continue" : NULL, false);
 }
@@ -283,7 +303,7 @@ int oc_cli_do(oc_cli *c)
     oc_settings_init(&s);
     oc_err err = {0};
     oc_workbench *w;
-    if (apply_sets(&c->set, &s, &err) != OC_OK || oc_workbench_open(c->session, "session", &s, &w, &err) != OC_OK)
+    if (apply_sets(&c->set, &s, &err) != OC_OK || open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     catch_interrupts();
     reporter r = {.i_log = oc_workbench_state(w)->n_log};

@@ -14,14 +14,14 @@
 #include "tui/screen.h"
 #include "views/view.h"
 
-static void picture(const char *as, const oc_canvas *cv, oc_buf *out)
+static void picture(const char *as, const oc_canvas *cv, const oc_theme *t, oc_buf *out)
 {
     if (!strcmp(as, "svg"))
-        oc_canvas_svg(cv, out);
+        oc_canvas_svg_as(cv, t, out);
     else if (!strcmp(as, "html"))
-        oc_canvas_html(cv, out);
+        oc_canvas_html_as(cv, t, out);
     else if (!strcmp(as, "ansi"))
-        oc_canvas_ansi(cv, out);
+        oc_canvas_ansi_as(cv, t, out);
     else
         oc_canvas_text(cv, out);
 }
@@ -29,7 +29,7 @@ static void picture(const char *as, const oc_canvas *cv, oc_buf *out)
 static oc_colors colors_of(const oc_cli *c, const char *as)
 {
     const char *no = getenv("NO_COLOR");
-    if (!strcmp(c->color, "never") || (!strcmp(c->color, "auto") && no && *no && strcmp(as, "svg") != 0))
+    if (!strcmp(c->color, "never") || (!strcmp(c->color, "auto") && no && *no) || !strcmp(as, "text"))
         return OC_COLORS_NONE;
     return !strcmp(c->color, "16") ? OC_COLORS_16 : OC_COLORS_256;
 }
@@ -43,18 +43,22 @@ static oc_glyphs glyphs_of(const oc_cli *c)
 static oc_status draw(const oc_cli *c, const char *as, const oc_view *v, const oc_state *s, oc_buf *out, oc_err *err)
 {
     int32_t cols = c->cols ? (int32_t)c->cols : 100, rows = c->rows_screen ? (int32_t)c->rows_screen : 30;
+    const oc_theme *theme = c->theme ? oc_theme_find(c->theme) : oc_theme_at(0);
+    if (!theme)
+        return OC_FAIL(err, OC_USAGE, "there is no theme '%s'; themes are %s, %s, %s and %s", c->theme, oc_theme_at(0)->name, oc_theme_at(1)->name,
+                       oc_theme_at(2)->name, oc_theme_at(3)->name);
     oc_canvas cv;
     OC_TRY(oc_canvas_init(&cv, cols, rows, glyphs_of(c), colors_of(c, as), err));
     oc_screen_ui ui;
     oc_screen_ui_init(&ui);
     ui.now_ms = s->last_ms;
-    if (v)
-        v->draw(s, &ui.ui[0], (oc_rect){0, 0, cols, rows}, &cv);
-    else {
+    if (v) {
+        oc_view_show(v, s, &ui.ui[0], &cv);
+    } else {
         oc_screen_layout lay;
         oc_screen_draw(s, &ui, &cv, &lay);
     }
-    picture(as, &cv, out);
+    picture(as, &cv, theme, out);
     oc_canvas_release(&cv);
     return oc_buf_check(out, err);
 }

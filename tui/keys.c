@@ -4,11 +4,11 @@
 
 #include "core/base/str.h"
 
-#define ESC 0x1b
-#define SEQ_MAX 64      /* longest CSI that is believed */
+#define ESC        0x1b
+#define SEQ_MAX    64   /* longest CSI that is believed */
 #define STRING_MAX 4096 /* longest OSC or DCS reply */
 
-#define PASTE_END "\033[201~"
+#define PASTE_END     "\033[201~"
 #define PASTE_END_LEN 6
 
 void oc_keys_release(oc_keys *k)

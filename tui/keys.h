@@ -20,9 +20,9 @@
 #include "core/base/buf.h"
 #include "views/view.h"
 
-#define OC_KEYS_ESC_NS   (25 * 1000000LL)
-#define OC_KEYS_PART_NS  (100 * 1000000LL)
-#define OC_KEYS_PASTE_NS (1000 * 1000000LL)
+#define OC_KEYS_ESC_NS    (25 * 1000000LL)
+#define OC_KEYS_PART_NS   (100 * 1000000LL)
+#define OC_KEYS_PASTE_NS  (1000 * 1000000LL)
 #define OC_KEYS_PASTE_MAX 65536 /* bytes of a paste that are kept */
 
 typedef enum { OC_IN_KEY, OC_IN_MOUSE, OC_IN_FOCUS, OC_IN_PASTE, OC_IN_REPLY } oc_input_kind;

@@ -26,7 +26,10 @@ int64_t oc_pace_wait_ns(oc_pace *p, int64_t now_ns, bool key)
     return OC_MAX(wait, 0);
 }
 
-const char *oc_pace_tail(const oc_pace *p) { return p->asks ? OC_PACE_ASK : NULL; }
+const char *oc_pace_tail(const oc_pace *p)
+{
+    return p->asks ? OC_PACE_ASK : NULL;
+}
 
 void oc_pace_sent(oc_pace *p, int64_t now_ns, bool asked)
 {
@@ -44,4 +47,7 @@ void oc_pace_answer(oc_pace *p)
     p->open = OC_MAX(0, p->open - 1);
 }
 
-bool oc_pace_owed(const oc_pace *p) { return p->open > 0 && p->answered; }
+bool oc_pace_owed(const oc_pace *p)
+{
+    return p->open > 0 && p->answered;
+}

@@ -11,17 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OC_PACE_ASK     "\033[5n"
-#define OC_PACE_WAIT_NS (2000 * 1000000LL)
+#define OC_PACE_ASK        "\033[5n"
+#define OC_PACE_WAIT_NS    (2000 * 1000000LL)
 #define OC_PACE_KEYS_AHEAD 4 /* unanswered frames that a key may still add to */
 
 typedef struct oc_pace {
     int64_t interval_ns;
-    int64_t last_ns;    /* newest frame */
+    int64_t last_ns; /* newest frame */
     bool asks, answered;
-    int32_t open;       /* questions without an answer */
-    int32_t silent;     /* waits that ran out in a row */
-    int64_t asked_ns;   /* newest question */
+    int32_t open;     /* questions without an answer */
+    int32_t silent;   /* waits that ran out in a row */
+    int64_t asked_ns; /* newest question */
 } oc_pace;
 
 /* fps 0: 10, or 4 over ssh. */

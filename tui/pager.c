@@ -59,7 +59,10 @@ void oc_pager_key(oc_pager *p, uint32_t key)
     p->top = OC_MAX(0, OC_MIN(p->top, last));
 }
 
-bool oc_pager_fits(const oc_pager *p) { return p->open && p->total <= p->page; }
+bool oc_pager_fits(const oc_pager *p)
+{
+    return p->open && p->total <= p->page;
+}
 
 /* Bytes of s[0..n) that fit into w columns, at least one character; broken at a blank if possible. */
 static size_t wrap(const char *s, size_t n, int32_t w)
@@ -111,7 +114,8 @@ void oc_pager_draw(oc_pager *p, oc_canvas *c, oc_rect area)
         return;
     oc_rect box = area.w >= 60 && area.h >= 16 ? oc_rect_inset(area, 2, 0) : area;
     p->total = rows(p, NULL, oc_rect_inset(box, 1, 1));
-    int32_t spare = OC_MAX(0, box.h - 2 - p->total); // a short text leaves the rest of the screen alone
+    int32_t spare =
+        OC_MAX(0, box.h - 2 - p->total); // a short text leaves the rest of the screen alone
     box.y += spare;
     box.h -= spare;
     oc_fill(c, box, ' ', OC_STYLE_TEXT);

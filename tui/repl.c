@@ -17,7 +17,8 @@
 #define PROMPT     "> "
 #define PASTE_MAX  65536
 #define POPUP_ROWS 8
-#define IN_BETWEEN (RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_NUMERICARG) /* Ctrl-G leaves these */
+#define IN_BETWEEN \
+    (RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_NUMERICARG) /* Ctrl-G leaves these */
 
 typedef struct said_line {
     oc_style style;
@@ -33,7 +34,7 @@ struct oc_repl {
     size_t queue_at;
     oc_strlist entered; /* lines not yet taken */
     bool eof;
-    oc_strlist popup; /* completions shown; empty: none */
+    oc_strlist popup;             /* completions shown; empty: none */
     said_line said[OC_REPL_SAID]; /* ring, oldest at said_at */
     int n_said, said_at;
     int32_t scroll; /* first column of the line shown */
@@ -51,7 +52,10 @@ static int queue_getc(FILE *f)
     return r->queue_at < r->queue.len ? (unsigned char)r->queue.data[r->queue_at++] : EOF;
 }
 
-static int queue_available(void) { return the_repl->queue_at < the_repl->queue.len; }
+static int queue_available(void)
+{
+    return the_repl->queue_at < the_repl->queue.len;
+}
 
 /* The screen draws after every key anyway, and readline may call this from odd places. */
 static void no_redisplay(void) {}
@@ -109,8 +113,8 @@ static int on_tab(int count, int key)
     int64_t from = rl_point;
     oc_strlist_release(&r->popup);
     if (!r->complete ||
-        r->complete(r->ctx, rl_line_buffer, rl_point, &found, &from, NULL) != OC_OK || found.n == 0 ||
-        from < 0 || from > rl_point) {
+        r->complete(r->ctx, rl_line_buffer, rl_point, &found, &from, NULL) != OC_OK ||
+        found.n == 0 || from < 0 || from > rl_point) {
         oc_strlist_release(&found);
         return 0;
     }
@@ -137,17 +141,28 @@ static void bind_keys(void)
         rl_command_func_t *fn;
     } keys[] = {
         // What a terminal description would add; readline here has no terminal.
-        {"\033[A", rl_get_previous_history}, {"\033[B", rl_get_next_history},
-        {"\033OA", rl_get_previous_history}, {"\033OB", rl_get_next_history},
-        {"\033[C", rl_forward_char},         {"\033[D", rl_backward_char},
-        {"\033OC", rl_forward_char},         {"\033OD", rl_backward_char},
-        {"\033[H", rl_beg_of_line},          {"\033[F", rl_end_of_line},
-        {"\033OH", rl_beg_of_line},          {"\033OF", rl_end_of_line},
-        {"\033[1~", rl_beg_of_line},         {"\033[4~", rl_end_of_line},
-        {"\033[7~", rl_beg_of_line},         {"\033[8~", rl_end_of_line},
-        {"\033[3~", rl_delete},              {"\033[1;5C", rl_forward_word},
-        {"\033[1;5D", rl_backward_word},     {"\033[1;3C", rl_forward_word},
-        {"\033[1;3D", rl_backward_word},     {"\033[3;5~", rl_kill_word},
+        {"\033[A", rl_get_previous_history},
+        {"\033[B", rl_get_next_history},
+        {"\033OA", rl_get_previous_history},
+        {"\033OB", rl_get_next_history},
+        {"\033[C", rl_forward_char},
+        {"\033[D", rl_backward_char},
+        {"\033OC", rl_forward_char},
+        {"\033OD", rl_backward_char},
+        {"\033[H", rl_beg_of_line},
+        {"\033[F", rl_end_of_line},
+        {"\033OH", rl_beg_of_line},
+        {"\033OF", rl_end_of_line},
+        {"\033[1~", rl_beg_of_line},
+        {"\033[4~", rl_end_of_line},
+        {"\033[7~", rl_beg_of_line},
+        {"\033[8~", rl_end_of_line},
+        {"\033[3~", rl_delete},
+        {"\033[1;5C", rl_forward_word},
+        {"\033[1;5D", rl_backward_word},
+        {"\033[1;3C", rl_forward_word},
+        {"\033[1;3D", rl_backward_word},
+        {"\033[3;5~", rl_kill_word},
     };
     for (int i = 0; i < OC_COUNT(keys); i++)
         rl_bind_keyseq_if_unbound(keys[i].seq, keys[i].fn);
@@ -241,7 +256,8 @@ static void remember(oc_repl *r, const char *line)
 {
     if (!*line || *line == ' ')
         return;
-    const HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+    const HIST_ENTRY *last =
+        history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
     if (last && strcmp(last->line, line) == 0)
         return;
     add_history(line);
@@ -457,7 +473,8 @@ static int32_t shown(uint32_t cp, char text[5])
 }
 
 /* Columns of s[0..n), and when c is given, drawn from column x0 on. */
-static int32_t line_part(oc_canvas *c, oc_rect row, int32_t x, const char *s, size_t n, oc_style style)
+static int32_t line_part(oc_canvas *c, oc_rect row, int32_t x, const char *s, size_t n,
+                         oc_style style)
 {
     for (size_t i = 0; i < n;) {
         uint32_t cp;

@@ -17,10 +17,10 @@
 #include "tui/screen_priv.h"
 #include "tui/signals.h"
 
-#define RESIZE_NS     (30 * 1000000LL) /* a storm of resizes is one */
-#define MESSAGE_NS    (8 * OC_NS_S)
-#define DONE_NS       (5 * OC_NS_S)    /* quit_when_done: time to look */
-#define ANSWER_NS     (OC_NS_S / 2)    /* wait for a terminal's answer before leaving it */
+#define RESIZE_NS  (30 * 1000000LL) /* a storm of resizes is one */
+#define MESSAGE_NS (8 * OC_NS_S)
+#define DONE_NS    (5 * OC_NS_S) /* quit_when_done: time to look */
+#define ANSWER_NS  (OC_NS_S / 2) /* wait for a terminal's answer before leaving it */
 
 #define LEAVING_NS    (50 * 1000000LL) /* how often to look whether the job has stopped */
 #define HEADLESS_MS   250              /* the engine may rest a moment after its last event */
@@ -31,7 +31,10 @@ const oc_state *oc__screen_state(const oc_screen *s)
     return s->r ? oc_replay_state(s->r) : oc_workbench_state(s->w);
 }
 
-bool oc__screen_busy(const oc_screen *s) { return s->w && oc_workbench_busy(s->w); }
+bool oc__screen_busy(const oc_screen *s)
+{
+    return s->w && oc_workbench_busy(s->w);
+}
 
 void oc__screen_message(oc_screen *s, const char *fmt, ...)
 {
@@ -63,7 +66,9 @@ static void replay_status(oc_screen *s)
     bool playing = oc_replay_playing(s->r), end = oc_replay_at(s->r) >= oc_replay_count(s->r);
     snprintf(s->replay_text, sizeof s->replay_text, "REPLAY %lld/%lld x%s%s",
              (long long)oc_replay_at(s->r), (long long)oc_replay_count(s->r), speed,
-             end ? " end" : playing ? "" : " paused");
+             end       ? " end"
+             : playing ? ""
+                       : " paused");
 }
 
 static void picture(oc_screen *s)
@@ -230,7 +235,10 @@ static void take_signals(oc_screen *s)
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
-static int64_t sooner(int64_t a, int64_t b) { return b >= 0 && (a < 0 || b < a) ? b : a; }
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return b >= 0 && (a < 0 || b < a) ? b : a;
+}
 
 /* Nanoseconds the loop may sleep. Idle, only the clock in the header wakes it. */
 static int64_t sleep_ns(oc_screen *s)
@@ -367,8 +375,8 @@ bool oc_screen_possible(oc_err *why)
     return oc_tty_possible(why) && oc_term_known(getenv("TERM"), why);
 }
 
-static oc_status complete(void *ctx, const char *line, int64_t cursor, oc_strlist *out, int64_t *from,
-                          oc_err *err)
+static oc_status complete(void *ctx, const char *line, int64_t cursor, oc_strlist *out,
+                          int64_t *from, oc_err *err)
 {
     const oc_screen *s = ctx;
     return oc_command_complete(s->w, line, cursor, out, from, err);
@@ -442,7 +450,7 @@ static oc_status open_screen(oc_screen *s, oc_err *err)
 /* Hand the terminal back; what is left needs none. */
 static void close_terminal(oc_screen *s)
 {
-    if (s->tty && s->gone)
+    if (s->tty && (s->gone || s->away)) // gone, or another's now
         oc_tty_forget(s->tty);
     if (s->tty && s->term && !s->gone && !s->away)
         give_back(s);

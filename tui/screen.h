@@ -25,8 +25,9 @@ typedef struct oc_screen_opts {
     const char *glyphs;  /* "auto" "braille" "block" "ascii" */
     const char *theme;   /* NULL: default */
     const char *command; /* run this line first ("run"); NULL none */
-    bool quit_when_done; /* leave the screen some seconds after the run ended, unless a key came (demo) */
-    double fps;          /* 0: 10, or 4 over ssh */
+    bool
+        quit_when_done; /* leave the screen some seconds after the run ended, unless a key came (demo) */
+    double fps;         /* 0: 10, or 4 over ssh */
     oc_screen_next *next; /* out; NULL: `open` is answered with how to do it from the shell */
 } oc_screen_opts;
 
@@ -39,8 +40,10 @@ bool oc_screen_possible(oc_err *why);
  * cancelled by SIGTERM or SIGINT). *detached tells that the terminal is gone or given back: print
  * nothing more. Before it goes on headless, a detaching screen says on standard error how to attach.
  */
-oc_status oc_screen_run(oc_workbench *w, const oc_screen_opts *o, bool *detached, oc_err *err) OC_NODISCARD;
+oc_status oc_screen_run(oc_workbench *w, const oc_screen_opts *o, bool *detached,
+                        oc_err *err) OC_NODISCARD;
 /* The same loop over a recorded session. */
-oc_status oc_screen_replay(oc_replay *r, const char *name, const oc_screen_opts *o, oc_err *err) OC_NODISCARD;
+oc_status oc_screen_replay(oc_replay *r, const char *name, const oc_screen_opts *o,
+                           oc_err *err) OC_NODISCARD;
 
 #endif

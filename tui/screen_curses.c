@@ -19,16 +19,16 @@
 #define N_COLORS 257 /* 0..255 and the terminal's own, -1 */
 
 struct oc_term {
-    oc_tty *tty;   /* borrowed */
+    oc_tty *tty; /* borrowed */
     SCREEN *screen;
     FILE *out, *in;
-    int mem;       /* what curses writes into; owned by out */
+    int mem; /* what curses writes into; owned by out */
     oc_colors colors;
     bool utf8, whole;
     int pairs_max, pairs_used;
-    int16_t *pair; /* [N_COLORS * N_COLORS] 0: none yet */
+    int16_t *pair;         /* [N_COLORS * N_COLORS] 0: none yet */
     const oc_theme *theme; /* of the last frame */
-    oc_cell *shown; /* [rows * cols] of the last frame */
+    oc_cell *shown;        /* [rows * cols] of the last frame */
     int32_t cols, rows;
     int32_t cursor; /* curs_set of the last frame; -1 unknown */
     oc_buf frame;
@@ -39,8 +39,7 @@ bool oc_term_known(const char *name, oc_err *why)
     int rc = 0;
     TERMINAL *before = cur_term;
     if (setupterm(name, STDOUT_FILENO, &rc) != OK) {
-        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: terminal type '%s' is not known here; try TERM=xterm",
-                      name);
+        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: terminal type '%s' is not known here", name);
         return false;
     }
     bool moves = tigetstr("cup") != NULL && tigetstr("cup") != (char *)-1;
@@ -65,7 +64,10 @@ oc_glyphs oc_term_glyphs(const char *wish)
     return wcwidth(0x2800) == 1 && !console ? OC_GLYPHS_BRAILLE : OC_GLYPHS_BLOCK;
 }
 
-oc_colors oc_term_colors(const oc_term *t) { return t->colors; }
+oc_colors oc_term_colors(const oc_term *t)
+{
+    return t->colors;
+}
 
 /* Open TERM, or its 256-colour brother when that was asked for by name. */
 static SCREEN *open_screen(oc_term *t, const char *color)
@@ -183,7 +185,10 @@ void oc_term_resize(oc_term *t, int32_t cols, int32_t rows)
     t->whole = true;
 }
 
-void oc_term_repaint(oc_term *t) { t->whole = true; }
+void oc_term_repaint(oc_term *t)
+{
+    t->whole = true;
+}
 
 /* Pair of two colours, made on demand; without room the foreground alone, then the default. */
 static int pair_of(oc_term *t, int fg, int bg)
@@ -191,8 +196,9 @@ static int pair_of(oc_term *t, int fg, int bg)
     if (t->pairs_max == 0 || (fg < 0 && bg < 0))
         return 0;
     int16_t *slot = &t->pair[(fg + 1) * N_COLORS + bg + 1];
-    if (*slot)
-        return *slot;
+    int known = *slot;
+    if (known)
+        return known;
     if (t->pairs_used >= t->pairs_max)
         return bg >= 0 ? pair_of(t, fg, -1) : 0;
     if (init_pair((short)t->pairs_used, (short)fg, (short)bg) != OK)

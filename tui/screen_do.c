@@ -91,7 +91,8 @@ static void show_compared(oc_screen *s)
         for (int k = 0; k < OC_SCREEN_COMPARE; k++) {
             bool there = k < s->n_compare;
             u->compare[k] = there ? oc_replay_state(s->compare[k].r) : NULL;
-            oc_strlcpy(u->compare_name[k], there ? s->compare[k].name : "", sizeof u->compare_name[k]);
+            oc_strlcpy(u->compare_name[k], there ? s->compare[k].name : "",
+                       sizeof u->compare_name[k]);
         }
     }
     s->restate = true;
@@ -135,13 +136,15 @@ static void compare(oc_screen *s, const char *name)
     s->compare[s->n_compare].r = r;
     oc_strlcpy(s->compare[s->n_compare++].name, base, sizeof s->compare[0].name);
     show_compared(s);
-    oc__screen_message(s, "%s is drawn beside this session; the same command again ends that", base);
+    oc__screen_message(s, "%s is drawn beside this session; the same command again ends that",
+                       base);
 }
 
 static void open_session(oc_screen *s, const char *name)
 {
     if (oc__screen_busy(s)) {
-        oc__screen_message(s, "a job is running here: stop it first, or open %s in another terminal", name);
+        oc__screen_message(
+            s, "a job is running here: stop it first, or open %s in another terminal", name);
     } else if (!s->o->next) {
         oc__screen_message(s, "quit, then: optimclm %s", name);
     } else {

@@ -55,8 +55,9 @@ static void pause_job(oc_screen *s)
     if (!s->w || !oc__screen_busy(s))
         oc__screen_message(s, s->w ? "nothing is running" : "a recording has no job to pause");
     else
-        oc__screen_do(s, strcmp(oc_workbench_state(s->w)->job.state, "paused") == 0 ? "resume" : "pause",
-                      false);
+        oc__screen_do(
+            s, strcmp(oc_workbench_state(s->w)->job.state, "paused") == 0 ? "resume" : "pause",
+            false);
 }
 
 /* ---- replay ------------------------------------------------------------------------------ */
@@ -201,7 +202,9 @@ static void help_key(oc_screen *s, uint32_t key)
         if (strcmp(oc_view_at(i)->name, "help") == 0)
             help = i;
     s->restate = true;
-    if (help >= 0 && s->ui.ui[help].filtering && view_key(s, help, key))
+    bool filtered =
+        help >= 0 && (s->ui.ui[help].filtering || (s->ui.ui[help].filter[0] && key == OC_KEY_ESC));
+    if (filtered && view_key(s, help, key))
         return;
     if (key == OC_KEY_ESC || key == '?' || key == 'q' || key == OC_KEY_F1 || key == OC_KEY_ENTER ||
         key == OC_KEY_CTRL_C)
@@ -235,14 +238,16 @@ static void toggle_mouse(oc_screen *s)
 {
     s->mouse = !s->mouse;
     oc_tty_mouse(s->tty, s->mouse);
-    oc__screen_message(s, s->mouse ? "mouse: on (M gives selecting and copying back to the terminal)"
-                                   : "mouse: off");
+    oc__screen_message(s, s->mouse
+                              ? "mouse: on (M gives selecting and copying back to the terminal)"
+                              : "mouse: off");
 }
 
 static void freeze(oc_screen *s)
 {
     s->ui.frozen = !s->ui.frozen;
-    oc__screen_message(s, s->ui.frozen ? "display frozen, the job goes on; Z goes on showing" : "showing again");
+    oc__screen_message(s, s->ui.frozen ? "display frozen, the job goes on; Z goes on showing"
+                                       : "showing again");
 }
 
 static void global_key(oc_screen *s, uint32_t key)

@@ -14,7 +14,7 @@
 #include "tui/tty.h"
 #include "views/view.h"
 
-#define OC_NS_S 1000000000LL
+#define OC_NS_S           1000000000LL
 #define OC_SCREEN_COMPARE 3 /* sessions drawn beside this one */
 
 typedef struct oc_screen {
@@ -47,10 +47,10 @@ typedef struct oc_screen {
     int64_t resize_ns;  /* when to look at the size; 0: nothing changed */
     int64_t ctrl_c_ns, done_ns, replay_ns, tick;
     unsigned signals; /* taken, not yet obeyed */
-    bool dirty;   /* data came: draw with the frame clock */
-    bool echo;    /* a key came: draw now */
-    bool restate; /* what is frozen must be drawn anew (view, size, theme) */
-    bool away;    /* in the background: nothing is drawn or read */
+    bool dirty;       /* data came: draw with the frame clock */
+    bool echo;        /* a key came: draw now */
+    bool restate;     /* what is frozen must be drawn anew (view, size, theme) */
+    bool away;        /* in the background: nothing is drawn or read */
     bool mouse, key_came, was_busy;
     bool asking;  /* "a job is running" */
     bool leaving; /* quit when the job has stopped */
@@ -70,7 +70,7 @@ void oc__screen_do(oc_screen *s, const char *line, bool typed);
 void oc__screen_quit(oc_screen *s); /* asks first when a job runs */
 void oc__screen_focus(oc_screen *s, int view);
 void oc__screen_end_replay(oc_screen *s);
-void oc__screen_theme(oc_screen *s, const char *name);   /* "": the next one */
-void oc__screen_glyphs(oc_screen *s, const char *name);  /* "": the next set */
+void oc__screen_theme(oc_screen *s, const char *name);  /* "": the next one */
+void oc__screen_glyphs(oc_screen *s, const char *name); /* "": the next set */
 
 #endif

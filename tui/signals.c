@@ -93,7 +93,10 @@ static void restore(void)
     }
 }
 
-static void put_str(const char *s) { put(STDERR_FILENO, s, strlen(s)); }
+static void put_str(const char *s)
+{
+    put(STDERR_FILENO, s, strlen(s));
+}
 
 static void put_int(int64_t v)
 {
@@ -125,7 +128,10 @@ static void on_crash(int sig)
     raise(sig); // SA_RESETHAND: now with its own meaning
 }
 
-static void on_exit_restore(void) { restore(); }
+static void on_exit_restore(void)
+{
+    restore();
+}
 
 static void install_crash_handlers(void)
 {
@@ -189,7 +195,10 @@ void oc_signals_close(void)
     sg.open = false;
 }
 
-int oc_signals_fd(void) { return sg.pipe[0]; }
+int oc_signals_fd(void)
+{
+    return sg.pipe[0];
+}
 
 unsigned oc_signals_take(void)
 {
@@ -216,7 +225,10 @@ void oc_signals_guard(int fd, const struct termios *before, int err_fd, int err_
     sg.guarded = 1;
 }
 
-void oc_signals_unguard(void) { sg.guarded = 0; }
+void oc_signals_unguard(void)
+{
+    sg.guarded = 0;
+}
 
 void oc_signals_session(const char *name, int64_t last_seq)
 {
@@ -244,7 +256,10 @@ static void stop_job(void)
     sigaction(SIGTSTP, &mine, NULL);
 }
 
-void oc_signals_stop(void) { stop_job(); }
+void oc_signals_stop(void)
+{
+    stop_job();
+}
 
 void oc_signals_background(void)
 {
@@ -252,7 +267,7 @@ void oc_signals_background(void)
     pid_t first = fork();
     if (first < 0)
         return;
-    if (first == 0) { // only async-safe calls: other threads held who knows which locks
+    if (first == 0) {  // only async-safe calls: other threads held who knows which locks
         setpgid(0, 0); // outside of what is about to stop
         if (fork() == 0) {
             struct timespec ts = {.tv_nsec = 300 * 1000000L};

@@ -1,5 +1,5 @@
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE // memfd_create
+#    define _GNU_SOURCE // memfd_create
 #endif
 #include "tui/tty.h"
 
@@ -25,8 +25,8 @@
 #define LEAVE_MODES "\033[?2026l" MOUSE_OFF "\033[?1004l\033[?2004l\033[0m\033[?25h"
 
 struct oc_tty {
-    int in, out;  /* the same descriptor when it could be opened anew */
-    bool own;     /* ours to close */
+    int in, out; /* the same descriptor when it could be opened anew */
+    bool own;    /* ours to close */
     bool entered, gone;
     struct termios before, raw;
     int err_fd, err_copy; /* standard error as it was, and what is caught; -1 */
@@ -37,20 +37,20 @@ struct oc_tty {
 bool oc_tty_possible(oc_err *why)
 {
     const char *term = getenv("TERM");
-    const char *plain = "use -c 'CMD', run --plain or --json instead";
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: standard %s is no terminal; %s",
-                      isatty(STDIN_FILENO) ? "output" : "input", plain);
+    bool in = isatty(STDIN_FILENO), out = isatty(STDOUT_FILENO);
+    if (!in || !out) {
+        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: standard %s is no terminal",
+                      in ? "output" : "input");
         return false;
     }
     if (!term || !*term || strcmp(term, "dumb") == 0) {
-        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: TERM is %s; %s",
-                      term && *term ? "dumb" : "not set", plain);
+        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: TERM is %s",
+                      term && *term ? "dumb" : "not set");
         return false;
     }
     pid_t front = tcgetpgrp(STDIN_FILENO);
     if (front > 0 && front != getpgrp()) {
-        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: started in the background; %s", plain);
+        (void)OC_FAIL(why, OC_UNSUPPORTED, "no screen: started in the background");
         return false;
     }
     return true;
@@ -87,8 +87,8 @@ oc_status oc_tty_open(oc_tty **out, oc_err *err)
     if (!t->own) // another user's terminal (su): share what was given, guarded by poll
         t->in = STDIN_FILENO;
     if (tcgetattr(t->in, &t->before) != 0) {
-        oc_status st = OC_FAIL_SYS(err, OC_IO, "cannot read the terminal's settings: %s",
-                                   strerror(errno));
+        oc_status st =
+            OC_FAIL_SYS(err, OC_IO, "cannot read the terminal's settings: %s", strerror(errno));
         oc_tty_close(t);
         return st;
     }
@@ -229,7 +229,10 @@ void oc_tty_mouse(oc_tty *t, bool on)
     (void)st;
 }
 
-int oc_tty_fd(const oc_tty *t) { return t->in; }
+int oc_tty_fd(const oc_tty *t)
+{
+    return t->in;
+}
 
 void oc_tty_size(const oc_tty *t, int32_t *cols, int32_t *rows)
 {
@@ -248,7 +251,10 @@ bool oc_tty_foreground(const oc_tty *t)
     return front < 0 || front == getpgrp();
 }
 
-bool oc_tty_waiting(const oc_tty *t) { return t->kept.len > t->kept_at; }
+bool oc_tty_waiting(const oc_tty *t)
+{
+    return t->kept.len > t->kept_at;
+}
 
 bool oc_tty_ready(const oc_tty *t)
 {

@@ -62,8 +62,12 @@ static int linear_ticks(double lo, double hi, int max, double *tick)
         }
     }
     int n = 0;
-    for (double k = ceil(lo / step - 1e-9); k * step <= hi + step * 1e-9 && n < max; k++)
-        tick[n++] = k == 0 ? 0 : k * step; // no minus zero
+    for (double k = ceil(lo / step - 1e-9); k * step <= hi + step * 1e-9 && n < max; k++) {
+        double v = k == 0 ? 0 : k * step; // no minus zero
+        if (n > 0 && v <= tick[n - 1])
+            break; // a range too narrow for the digits of a double
+        tick[n++] = v;
+    }
     return n;
 }
 
@@ -137,8 +141,13 @@ void oc_tick_label(char out[16], const double *tick, int n, int i)
         if (a >= 1e9 || (a > 0 && a < 0.001))
             oc_num_exp(out, v, 0);
         else
-            snprintf(out, 16, a >= 1e6 ? "%gM" : a >= 1e3 ? "%gk" : "%g",
-                     a >= 1e6 ? v / 1e6 : a >= 1e3 ? v / 1e3 : v);
+            snprintf(out, 16,
+                     a >= 1e6   ? "%gM"
+                     : a >= 1e3 ? "%gk"
+                                : "%g",
+                     a >= 1e6   ? v / 1e6
+                     : a >= 1e3 ? v / 1e3
+                                : v);
         return;
     }
     int digits = step > 0 ? (int)ceil(-log10(step) - 1e-9) : 0;

@@ -15,11 +15,12 @@ oc_status oc_canvas_init(oc_canvas *c, int32_t cols, int32_t rows, oc_glyphs g, 
                          oc_err *err)
 {
     if (cols < 1 || rows < 1 || cols > MAX_SIDE || rows > MAX_SIDE)
-        return OC_FAIL(err, OC_RANGE, "a canvas of %d x %d cells: each side must be 1..%d", (int)cols,
-                       (int)rows, MAX_SIDE);
+        return OC_FAIL(err, OC_RANGE, "a canvas of %d x %d cells: each side must be 1..%d",
+                       (int)cols, (int)rows, MAX_SIDE);
     oc_cell *cell = oc_calloc((size_t)cols * (size_t)rows, sizeof *cell);
     if (!cell)
-        return OC_FAIL(err, OC_NOMEM, "no memory for a canvas of %d x %d cells", (int)cols, (int)rows);
+        return OC_FAIL(err, OC_NOMEM, "no memory for a canvas of %d x %d cells", (int)cols,
+                       (int)rows);
     *c = (oc_canvas){.cols = cols, .rows = rows, .cell = cell, .glyphs = g, .colors = k};
     oc_canvas_clear(c);
     return OC_OK;
@@ -60,18 +61,18 @@ static const struct {
     uint32_t from;
     char to;
 } ascii_of[] = {
-    {0x2500, '-'}, {0x2501, '='}, {0x2502, '|'}, {0x2503, '|'}, {0x2506, ':'}, {0x250A, ':'},
-    {0x2508, '.'}, {0x250C, '+'}, {0x250F, '+'}, {0x2510, '+'}, {0x2513, '+'}, {0x2514, '+'},
-    {0x2517, '+'}, {0x2518, '+'}, {0x251B, '+'}, {0x251C, '+'}, {0x2524, '+'}, {0x252C, '+'},
-    {0x2534, '+'}, {0x253C, '+'}, {0x256D, '+'}, {0x256E, '+'}, {0x256F, '+'}, {0x2570, '+'},
-    {0x2026, '~'}, {0x00B7, '.'}, {0x2022, '*'}, {0x25CF, '*'}, {0x25CB, 'o'}, {0x25C6, '*'},
-    {0x2713, '+'}, {0x2717, 'x'}, {0x00D7, 'x'}, {0x2192, '>'}, {0x2190, '<'}, {0x2191, '^'},
-    {0x2193, 'v'}, {0x25B2, '^'}, {0x25BC, 'v'}, {0x25B8, '>'}, {0x25C2, '<'}, {0x2013, '-'},
-    {0x2014, '-'}, {0x2212, '-'}, {0x00B1, '~'}, {0x2265, '>'}, {0x2264, '<'}, {0x2248, '~'},
-    {0x0394, 'd'}, {0x00B2, '2'}, {0x2016, '='}, {0x2591, '.'}, {0x2592, ':'}, {0x2593, '%'},
-    {0x2588, '#'}, {0x2589, '#'}, {0x258A, '#'}, {0x258B, '#'}, {0x258C, '#'}, {0x258D, '|'},
+    {0x2500, '-'}, {0x2501, '='}, {0x2502, '|'},  {0x2503, '|'}, {0x2506, ':'}, {0x250A, ':'},
+    {0x2508, '.'}, {0x250C, '+'}, {0x250F, '+'},  {0x2510, '+'}, {0x2513, '+'}, {0x2514, '+'},
+    {0x2517, '+'}, {0x2518, '+'}, {0x251B, '+'},  {0x251C, '+'}, {0x2524, '+'}, {0x252C, '+'},
+    {0x2534, '+'}, {0x253C, '+'}, {0x256D, '+'},  {0x256E, '+'}, {0x256F, '+'}, {0x2570, '+'},
+    {0x2026, '~'}, {0x00B7, '.'}, {0x2022, '*'},  {0x25CF, '*'}, {0x25CB, 'o'}, {0x25C6, '*'},
+    {0x2713, '+'}, {0x2717, 'x'}, {0x00D7, 'x'},  {0x2192, '>'}, {0x2190, '<'}, {0x2191, '^'},
+    {0x2193, 'v'}, {0x25B2, '^'}, {0x25BC, 'v'},  {0x25B8, '>'}, {0x25C2, '<'}, {0x2013, '-'},
+    {0x2014, '-'}, {0x2212, '-'}, {0x00B1, '~'},  {0x2265, '>'}, {0x2264, '<'}, {0x2248, '~'},
+    {0x0394, 'd'}, {0x00B2, '2'}, {0x2016, '='},  {0x2591, '.'}, {0x2592, ':'}, {0x2593, '%'},
+    {0x2588, '#'}, {0x2589, '#'}, {0x258A, '#'},  {0x258B, '#'}, {0x258C, '#'}, {0x258D, '|'},
     {0x258E, '|'}, {0x258F, '|'}, {0x2580, '\''}, {0x2581, '_'}, {0x2582, '_'}, {0x2583, '.'},
-    {0x2584, '.'}, {0x2585, ':'}, {0x2586, ':'}, {0x2587, '#'}, {0x221E, '8'}, {0x2605, '*'},
+    {0x2584, '.'}, {0x2585, ':'}, {0x2586, ':'},  {0x2587, '#'}, {0x221E, '8'}, {0x2605, '*'},
 };
 
 uint32_t oc_glyph_ascii(uint32_t glyph)
@@ -155,7 +156,8 @@ int32_t oc_text_width(const char *s)
     return w;
 }
 
-int32_t oc_text(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st, const char *s)
+int32_t oc_text(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st,
+                const char *s)
 {
     int32_t room = r.w - x;
     if (max < 0 || max > room)

@@ -15,10 +15,27 @@
 #include "core/base/err.h"
 
 typedef enum {
-    OC_STYLE_TEXT, OC_STYLE_DIM, OC_STYLE_BOLD, OC_STYLE_TITLE, OC_STYLE_BORDER, OC_STYLE_FOCUS,
-    OC_STYLE_KEY, OC_STYLE_GOOD, OC_STYLE_BAD, OC_STYLE_WARN, OC_STYLE_MARK, OC_STYLE_CURSOR,
-    OC_STYLE_SELECT, OC_STYLE_STATUS,
-    OC_STYLE_S0, OC_STYLE_S1, OC_STYLE_S2, OC_STYLE_S3, OC_STYLE_S4, OC_STYLE_S5, OC_STYLE_S6, /* series */
+    OC_STYLE_TEXT,
+    OC_STYLE_DIM,
+    OC_STYLE_BOLD,
+    OC_STYLE_TITLE,
+    OC_STYLE_BORDER,
+    OC_STYLE_FOCUS,
+    OC_STYLE_KEY,
+    OC_STYLE_GOOD,
+    OC_STYLE_BAD,
+    OC_STYLE_WARN,
+    OC_STYLE_MARK,
+    OC_STYLE_CURSOR,
+    OC_STYLE_SELECT,
+    OC_STYLE_STATUS,
+    OC_STYLE_S0,
+    OC_STYLE_S1,
+    OC_STYLE_S2,
+    OC_STYLE_S3,
+    OC_STYLE_S4,
+    OC_STYLE_S5,
+    OC_STYLE_S6, /* series */
     OC_N_STYLES
 } oc_style;
 #define OC_SERIES_STYLES 7
@@ -26,27 +43,29 @@ typedef enum {
 typedef enum { OC_GLYPHS_BRAILLE, OC_GLYPHS_BLOCK, OC_GLYPHS_ASCII } oc_glyphs;
 typedef enum { OC_COLORS_NONE, OC_COLORS_16, OC_COLORS_256 } oc_colors;
 
-#define OC_RAMP_STEPS 16 /* 0..15, strictly increasing lightness; OC_RAMP_NONE: the style's colour */
+#define OC_RAMP_STEPS \
+    16 /* 0..15, strictly increasing lightness; OC_RAMP_NONE: the style's colour */
 #define OC_RAMP_NONE (-1)
 
 typedef struct oc_cell {
-    uint32_t glyph;      /* code point; 0 = second half of a wide glyph */
-    uint8_t style;       /* oc_style */
+    uint32_t glyph; /* code point; 0 = second half of a wide glyph */
+    uint8_t style;  /* oc_style */
     int8_t ramp_fg, ramp_bg;
 } oc_cell;
 
 typedef struct oc_canvas {
     int32_t cols, rows;
-    oc_cell *cell;       /* owned [rows*cols] */
+    oc_cell *cell; /* owned [rows*cols] */
     oc_glyphs glyphs;
     oc_colors colors;
 } oc_canvas;
 
 typedef struct oc_rect {
-    int32_t x, y, w, h;  /* w, h may be 0: then nothing is drawn */
+    int32_t x, y, w, h; /* w, h may be 0: then nothing is drawn */
 } oc_rect;
 
-oc_status oc_canvas_init(oc_canvas *c, int32_t cols, int32_t rows, oc_glyphs g, oc_colors k, oc_err *err) OC_NODISCARD;
+oc_status oc_canvas_init(oc_canvas *c, int32_t cols, int32_t rows, oc_glyphs g, oc_colors k,
+                         oc_err *err) OC_NODISCARD;
 void oc_canvas_release(oc_canvas *c);
 void oc_canvas_clear(oc_canvas *c);
 oc_cell *oc_canvas_at(oc_canvas *c, int32_t x, int32_t y); /* NULL outside */
@@ -55,12 +74,15 @@ oc_cell *oc_canvas_at(oc_canvas *c, int32_t x, int32_t y); /* NULL outside */
 oc_rect oc_rect_inset(oc_rect r, int32_t dx, int32_t dy);
 void oc_put(oc_canvas *c, oc_rect r, int32_t x, int32_t y, uint32_t glyph, oc_style st);
 /* UTF-8 text, cut with "…" (or "~") when wider than max (max < 0: to the edge). Returns columns. */
-int32_t oc_text(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st, const char *s);
-int32_t oc_textf(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st, const char *fmt, ...) OC_PRINTF(7, 8);
+int32_t oc_text(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st,
+                const char *s);
+int32_t oc_textf(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t max, oc_style st,
+                 const char *fmt, ...) OC_PRINTF(7, 8);
 int32_t oc_text_width(const char *s);
 void oc_fill(oc_canvas *c, oc_rect r, uint32_t glyph, oc_style st);
 /* As oc_put with ramp values (0..15 or OC_RAMP_NONE) in place of the style's colours. */
-void oc_put_ramp(oc_canvas *c, oc_rect r, int32_t x, int32_t y, uint32_t glyph, oc_style st, int ramp_fg, int ramp_bg);
+void oc_put_ramp(oc_canvas *c, oc_rect r, int32_t x, int32_t y, uint32_t glyph, oc_style st,
+                 int ramp_fg, int ramp_bg);
 /* What the ASCII glyph set shows for a code point (every drawing goes through it). */
 uint32_t oc_glyph_ascii(uint32_t glyph);
 /* Border with a title; returns the inside. A focused one is heavy, its title between marks. */
@@ -81,9 +103,9 @@ typedef struct oc_look {
 } oc_look;
 typedef struct oc_theme {
     const char *name, *help;
-    oc_look look16[OC_N_STYLES];  /* the 16 ANSI colours */
+    oc_look look16[OC_N_STYLES]; /* the 16 ANSI colours */
     oc_look look256[OC_N_STYLES];
-    uint8_t ramp[OC_RAMP_STEPS];  /* 256-colour */
+    uint8_t ramp[OC_RAMP_STEPS]; /* 256-colour */
 } oc_theme;
 int oc_theme_count(void);
 const oc_theme *oc_theme_at(int i);

@@ -129,11 +129,12 @@ void oc_canvas_html_as(const oc_canvas *c, const oc_theme *t, oc_buf *out)
     if (!t)
         t = oc_theme_at(0);
     bool light = strcmp(t->name, "light") == 0;
-    oc_buf_fmt(out,
-               "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>optimclm</title>\n"
-               "<style>body{margin:0;background:%s}pre{margin:1em;font:14px/1.2 'DejaVu Sans Mono',"
-               "Menlo,Consolas,monospace;color:%s}</style></head>\n<body><pre>",
-               light ? "#ffffff" : "#14171c", light ? "#1c1f24" : "#d0d3d8");
+    oc_buf_fmt(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>optimclm</title>\n"
+        "<style>body{margin:0;background:%s}pre{margin:1em;font:14px/1.2 'DejaVu Sans Mono',"
+        "Menlo,Consolas,monospace;color:%s}</style></head>\n<body><pre>",
+        light ? "#ffffff" : "#14171c", light ? "#1c1f24" : "#d0d3d8");
     for (int32_t y = 0; y < c->rows; y++) {
         const oc_cell *cell = row_of(c, y);
         int32_t n = row_end(c, t, y);

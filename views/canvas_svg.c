@@ -61,8 +61,9 @@ static double cy(int32_t y)
 
 static void rect(const pen *p, double x, double y, double w, double h, const char *fill, bool dim)
 {
-    oc_buf_fmt(p->out, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"%s\"%s/>\n", x,
-               y, w, h, fill, dim ? " opacity=\".65\"" : "");
+    oc_buf_fmt(p->out,
+               "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"%s\"%s/>\n", x, y,
+               w, h, fill, dim ? " opacity=\".65\"" : "");
 }
 
 static void backgrounds(const pen *p, int32_t y)
@@ -87,7 +88,8 @@ static void backgrounds(const pen *p, int32_t y)
 /* Parts of a block element as rectangles in eighths of the cell: x, y, w, h. */
 static int block_parts(uint32_t g, uint8_t part[2][4])
 {
-    static const uint8_t quadrants[10] = {4, 8, 1, 13, 9, 7, 11, 2, 6, 14}; /* U+2596.., bits UL UR LL LR */
+    static const uint8_t quadrants[10] = {4, 8,  1, 13, 9,
+                                          7, 11, 2, 6,  14}; /* U+2596.., bits UL UR LL LR */
     if (g == 0x2580)
         return memcpy(part[0], (const uint8_t[]){0, 0, 8, 4}, 4), 1;
     if (g >= 0x2581 && g <= 0x2588) {
@@ -119,9 +121,9 @@ static int line_sides(uint32_t g)
     static const struct {
         uint16_t glyph, sides;
     } of[] = {
-        {0x2500, 3},  {0x2501, 19}, {0x2502, 12}, {0x2503, 28}, {0x250C, 10}, {0x250F, 26}, {0x2510, 9},
-        {0x2513, 25}, {0x2514, 6},  {0x2517, 22}, {0x2518, 5},  {0x251B, 21}, {0x251C, 14}, {0x2524, 13},
-        {0x252C, 11}, {0x2534, 7},  {0x253C, 15},
+        {0x2500, 3},  {0x2501, 19}, {0x2502, 12}, {0x2503, 28}, {0x250C, 10}, {0x250F, 26},
+        {0x2510, 9},  {0x2513, 25}, {0x2514, 6},  {0x2517, 22}, {0x2518, 5},  {0x251B, 21},
+        {0x251C, 14}, {0x2524, 13}, {0x252C, 11}, {0x2534, 7},  {0x253C, 15},
     };
     for (int i = 0; i < OC_COUNT(of); i++)
         if (of[i].glyph == g)
@@ -134,9 +136,11 @@ static void line_glyph(const pen *p, int32_t x, int32_t y, int sides, const char
     double mx = cx(x) + CELL_W / 2, my = cy(y) + CELL_H / 2;
     oc_buf_fmt(p->out, "<path d=\"");
     if (sides & 3)
-        oc_buf_fmt(p->out, "M%.2f %.2fH%.2f", sides & 1 ? cx(x) : mx, my, sides & 2 ? cx(x + 1) : mx);
+        oc_buf_fmt(p->out, "M%.2f %.2fH%.2f", sides & 1 ? cx(x) : mx, my,
+                   sides & 2 ? cx(x + 1) : mx);
     if (sides & 12)
-        oc_buf_fmt(p->out, "M%.2f %.2fV%.2f", mx, sides & 4 ? cy(y) : my, sides & 8 ? cy(y + 1) : my);
+        oc_buf_fmt(p->out, "M%.2f %.2fV%.2f", mx, sides & 4 ? cy(y) : my,
+                   sides & 8 ? cy(y + 1) : my);
     oc_buf_fmt(p->out, "\" stroke=\"%s\" stroke-width=\"%s\" fill=\"none\"/>\n", ink,
                sides & 16 ? "2" : "1");
 }
@@ -147,7 +151,8 @@ static void braille_glyph(const pen *p, int32_t x, int32_t y, uint32_t bits, con
     oc_buf_str(p->out, "<path d=\"");
     for (int i = 0; i < 8; i++)
         if (bits >> i & 1)
-            oc_buf_fmt(p->out, "M%.2f %.2fh2.4v2.4h-2.4z", cx(x) + CELL_W * (col[i] * 2 + 1) / 4 - 1.2,
+            oc_buf_fmt(p->out, "M%.2f %.2fh2.4v2.4h-2.4z",
+                       cx(x) + CELL_W * (col[i] * 2 + 1) / 4 - 1.2,
                        cy(y) + CELL_H * (row[i] * 2 + 1) / 8 - 1.2);
     oc_buf_fmt(p->out, "\" fill=\"%s\"/>\n", ink);
 }
@@ -163,8 +168,8 @@ static bool shape(const pen *p, int32_t x, int32_t y, const oc_cell *cell)
     oc_look l = cell_look(p, cell, ink, paper);
     int sides = line_sides(g), n = block_parts(g, part);
     for (int i = 0; i < n; i++)
-        rect(p, cx(x) + part[i][0] * CELL_W / 8, cy(y) + part[i][1] * CELL_H / 8, part[i][2] * CELL_W / 8,
-             part[i][3] * CELL_H / 8, ink, l.dim);
+        rect(p, cx(x) + part[i][0] * CELL_W / 8, cy(y) + part[i][1] * CELL_H / 8,
+             part[i][2] * CELL_W / 8, part[i][3] * CELL_H / 8, ink, l.dim);
     if (sides)
         line_glyph(p, x, y, sides, ink);
     if (g > 0x2800)
@@ -194,16 +199,18 @@ static int32_t text_run(const pen *p, int32_t x, int32_t y)
     while (end < p->c->cols) {
         oc_look m = cell_look(p, &cell[end], ink2, paper2);
         uint32_t g = cell[end].glyph;
-        if (strcmp(ink, ink2) != 0 || m.bold != l.bold || m.dim != l.dim || m.underline != l.underline ||
-            (g >= 0x2500 && g <= 0x28FF) ||
+        if (strcmp(ink, ink2) != 0 || m.bold != l.bold || m.dim != l.dim ||
+            m.underline != l.underline || (g >= 0x2500 && g <= 0x28FF) ||
             (g == ' ' && (end + 1 >= p->c->cols || cell[end + 1].glyph == ' ')))
             break;
         end++;
     }
     end = OC_MAX(end, x + 1);
-    oc_buf_fmt(p->out, "<text x=\"%.2f\" y=\"%.2f\" textLength=\"%.2f\" lengthAdjust=\"spacingAndGlyphs\" fill=\"%s\"%s%s%s>",
-               cx(x), cy(y) + 13.2, (end - x) * CELL_W, ink, l.bold ? " font-weight=\"bold\"" : "",
-               l.dim ? " opacity=\".65\"" : "", l.underline ? " text-decoration=\"underline\"" : "");
+    oc_buf_fmt(
+        p->out,
+        "<text x=\"%.2f\" y=\"%.2f\" textLength=\"%.2f\" lengthAdjust=\"spacingAndGlyphs\" fill=\"%s\"%s%s%s>",
+        cx(x), cy(y) + 13.2, (end - x) * CELL_W, ink, l.bold ? " font-weight=\"bold\"" : "",
+        l.dim ? " opacity=\".65\"" : "", l.underline ? " text-decoration=\"underline\"" : "");
     for (int32_t i = x; i < end; i++)
         if (cell[i].glyph)
             glyph_xml(p->out, cell[i].glyph);
@@ -218,11 +225,12 @@ void oc_canvas_svg_as(const oc_canvas *c, const oc_theme *t, oc_buf *out)
     memcpy(p.fg, light ? "#1c1f24" : "#d0d3d8", 8);
     memcpy(p.bg, light ? "#ffffff" : "#14171c", 8);
     double w = 2 * PAD + c->cols * CELL_W, h = 2 * PAD + c->rows * CELL_H;
-    oc_buf_fmt(out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.2f "
-               "%.2f\" font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" "
-               "xml:space=\"preserve\">\n<rect width=\"100%%\" height=\"100%%\" rx=\"6\" fill=\"%s\"/>\n",
-               w, h, w, h, p.bg);
+    oc_buf_fmt(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.2f "
+        "%.2f\" font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" "
+        "xml:space=\"preserve\">\n<rect width=\"100%%\" height=\"100%%\" rx=\"6\" fill=\"%s\"/>\n",
+        w, h, w, h, p.bg);
     for (int32_t y = 0; y < c->rows; y++) {
         backgrounds(&p, y);
         for (int32_t x = 0; x < c->cols;) {

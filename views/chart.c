@@ -40,8 +40,8 @@ double oc_chart_x_of(const oc_state *s, const oc_run *run, double step, oc_xaxis
     return i >= 0 ? oc_src_x(&src, i) : 0;
 }
 
-void oc_chart_add(oc_chart *ch, const oc_state *s, const oc_run *run, oc_curve curve, const char *label,
-                  oc_xaxis x)
+void oc_chart_add(oc_chart *ch, const oc_state *s, const oc_run *run, oc_curve curve,
+                  const char *label, oc_xaxis x)
 {
     const oc_series *y = &run->curve[curve];
     if (ch->n >= OC_CHART_LINES || y->n < 1 || y->n_nonfinite >= y->n)
@@ -86,7 +86,8 @@ static int sample_values(const oc_chart *ch, const oc_axis *x, double *v, bool p
     int n = 0, each = SAMPLES / OC_MAX(ch->n, 1);
     for (int i = 0; i < ch->n; i++) {
         const oc_series *s = ch->line[i].src.s;
-        int64_t i0 = oc_src_lower(&ch->line[i].src, x->lo), i1 = oc_src_lower(&ch->line[i].src, x->hi);
+        int64_t i0 = oc_src_lower(&ch->line[i].src, x->lo),
+                i1 = oc_src_lower(&ch->line[i].src, x->hi);
         int64_t count = OC_MIN(i1 + 1, s->n) - i0, take = OC_MIN(count, each);
         for (int64_t k = 0; k < take; k++) {
             double y = s->y[i0 + count * k / take];
@@ -136,17 +137,19 @@ void oc_chart_smoothing(char out[32], const oc_view_ui *ui)
 static oc_plot_pen pen_of(const oc_chart_line *l, int i, const oc_view_ui *ui, const oc_canvas *c)
 {
     // without colour, dashes tell the lines apart; letters at the ends do so always
-    return (oc_plot_pen){.style = l->style,
-                         .smooth = l->sparse ? 0 : ui->smooth,
-                         .kind = (oc_smooth)ui->smooth_kind,
-                         .dash = c->colors == OC_COLORS_NONE ? i % 3 * (c->glyphs == OC_GLYPHS_ASCII ? 1 : 2) : 0,
-                         .points = l->sparse,
-                         .sparing = c->colors == OC_COLORS_NONE};
+    return (oc_plot_pen){
+        .style = l->style,
+        .smooth = l->sparse || l->curve == OC_CURVE_LR ? 0 : ui->smooth,
+        .kind = (oc_smooth)ui->smooth_kind,
+        .dash = c->colors == OC_COLORS_NONE ? i % 3 * (c->glyphs == OC_GLYPHS_ASCII ? 1 : 2) : 0,
+        .points = l->sparse,
+        .sparing = c->colors == OC_COLORS_NONE};
 }
 
 /* --- legend ---------------------------------------------------------------------------------- */
 
-static double line_value(const oc_chart_line *l, const oc_axis *x, const oc_plot_pen *pen, double at)
+static double line_value(const oc_chart_line *l, const oc_axis *x, const oc_plot_pen *pen,
+                         double at)
 {
     if (isfinite(at))
         return oc_src_smoothed(&l->src, x, pen, at);
@@ -154,8 +157,8 @@ static double line_value(const oc_chart_line *l, const oc_axis *x, const oc_plot
     return isnan(v) ? oc_series_last(l->src.s) : v;
 }
 
-static int32_t legend_entry(const oc_chart *ch, int i, const oc_axis *x, const oc_plot_pen *pen, double at,
-                            oc_canvas *c, oc_rect r, int32_t at_x)
+static int32_t legend_entry(const oc_chart *ch, int i, const oc_axis *x, const oc_plot_pen *pen,
+                            double at, oc_canvas *c, oc_rect r, int32_t at_x)
 {
     const oc_chart_line *l = &ch->line[i];
     char text[96], value[16], delta[24] = "";
@@ -176,8 +179,8 @@ static int32_t legend_entry(const oc_chart *ch, int i, const oc_axis *x, const o
     return 2 + name + 2;
 }
 
-static int32_t legend(const oc_chart *ch, const oc_view_ui *ui, const oc_axis *x, double at, oc_canvas *c,
-                      oc_rect r)
+static int32_t legend(const oc_chart *ch, const oc_view_ui *ui, const oc_axis *x, double at,
+                      oc_canvas *c, oc_rect r)
 {
     int32_t used = 0;
     if (isfinite(at)) {
@@ -203,7 +206,8 @@ static int32_t legend(const oc_chart *ch, const oc_view_ui *ui, const oc_axis *x
 /* --- drawing --------------------------------------------------------------------------------- */
 
 /* The lines go under the curves, their letters over them. */
-static void markers(oc_plot *p, const oc_chart *ch, const oc_state *s, const oc_view_ui *ui, bool letters)
+static void markers(oc_plot *p, const oc_chart *ch, const oc_state *s, const oc_view_ui *ui,
+                    bool letters)
 {
     const oc_run *run = ch->line[0].run;
     for (int64_t i = 0; i < s->n_markers; i++) {
@@ -254,11 +258,12 @@ static void notes_at_top(oc_plot *p, int64_t bad, const oc_view_ui *ui)
     if (n == 0 || p->area.w < 24)
         return;
     note[n - 1] = 0;
-    oc_text_right(p->c, p->area, p->area.w - 1, 1 < p->area.h ? 1 : 0, bad > 0 ? OC_STYLE_BAD : OC_STYLE_DIM,
-                  note);
+    oc_text_right(p->c, p->area, p->area.w - 1, 1 < p->area.h ? 1 : 0,
+                  bad > 0 ? OC_STYLE_BAD : OC_STYLE_DIM, note);
 }
 
-int64_t oc_chart_draw(const oc_chart *ch, const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas *c)
+int64_t oc_chart_draw(const oc_chart *ch, const oc_state *s, const oc_view_ui *ui, oc_rect r,
+                      oc_canvas *c)
 {
     static const char *const unit[OC_N_XAXES] = {"steps", "tokens", "s"};
     if (ch->n < 1 || r.w < 1 || r.h < 1)

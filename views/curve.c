@@ -11,8 +11,8 @@
 #include "core/base/attr.h"
 #include "views/plot.h"
 
-#define SAMPLES 16    /* points of a column that go into a time-weighted mean */
-#define VIEWPORT 1000 /* the x axis is this long in the time-weighted mean's unit */
+#define SAMPLES    16   /* points of a column that go into a time-weighted mean */
+#define VIEWPORT   1000 /* the x axis is this long in the time-weighted mean's unit */
 #define EMA_MEMORY 192
 #define MEDIAN_MAX 45
 
@@ -45,7 +45,7 @@ int64_t oc_src_lower(const oc_plot_src *src, double x)
  */
 typedef struct smoother {
     oc_smooth kind;
-    double w, unit;  /* fading per unit of x; length of that unit */
+    double w, unit; /* fading per unit of x; length of that unit */
     double sum, weight, last_x;
 } smoother;
 
@@ -64,7 +64,8 @@ static void smoother_add(smoother *m, double x, double y)
         return;
     double fade = m->w;
     if (m->kind == OC_SMOOTH_TWEMA)
-        fade = isnan(m->last_x) || !(m->unit > 0) ? 0 : pow(m->w, OC_MAX(x - m->last_x, 0) / m->unit);
+        fade =
+            isnan(m->last_x) || !(m->unit > 0) ? 0 : pow(m->w, OC_MAX(x - m->last_x, 0) / m->unit);
     m->sum = m->sum * fade + y;
     m->weight = m->weight * fade + 1;
     m->last_x = x;
@@ -91,8 +92,8 @@ static double window_median(const oc_series *s, int64_t i1, double smooth)
 }
 
 /* Take points [i0, i1) in; the smoothed value after them. */
-static double smoother_run(smoother *m, const oc_plot_src *src, int64_t i0, int64_t i1, double smooth,
-                           int64_t *reads)
+static double smoother_run(smoother *m, const oc_plot_src *src, int64_t i0, int64_t i1,
+                           double smooth, int64_t *reads)
 {
     const oc_series *s = src->s;
     int64_t n = i1 - i0;
@@ -110,8 +111,8 @@ static double smoother_run(smoother *m, const oc_plot_src *src, int64_t i0, int6
 }
 
 /* What lies left of the view counts too: start a fifth of its length before it. */
-static void smoother_warm(smoother *m, const oc_plot_src *src, const oc_axis *x, int64_t i0, double smooth,
-                          int64_t *reads)
+static void smoother_warm(smoother *m, const oc_plot_src *src, const oc_axis *x, int64_t i0,
+                          double smooth, int64_t *reads)
 {
     double from = x->lo - (x->hi - x->lo) * 0.2;
     int64_t start = oc_src_lower(src, from);
@@ -183,8 +184,8 @@ static void mark_point(oc_plot *p, int32_t x, int32_t y, oc_style st)
 }
 
 /* One column of the raw curve: join to the last column, then the run between the extremes. */
-static void raw_column(oc_plot *p, const oc_plot_src *src, int64_t i0, int64_t i1, int32_t px, trace *t,
-                       oc_style st, const oc_plot_pen *pen)
+static void raw_column(oc_plot *p, const oc_plot_src *src, int64_t i0, int64_t i1, int32_t px,
+                       trace *t, oc_style st, const oc_plot_pen *pen)
 {
     const oc_series *s = src->s;
     oc_range b = oc_series_range(s, i0, i1);
@@ -234,8 +235,8 @@ static column_walk walk(const oc_plot *p, const oc_plot_src *src)
 }
 
 /* A line that comes from or goes to a point outside the view. */
-static void join_outside(oc_plot *p, const oc_plot_src *src, int64_t i, trace *t, const oc_plot_pen *pen,
-                         oc_style st)
+static void join_outside(oc_plot *p, const oc_plot_src *src, int64_t i, trace *t,
+                         const oc_plot_pen *pen, oc_style st)
 {
     int32_t px, py;
     if (i < 0 || i >= src->s->n || !oc_plot_px(p, oc_src_x(src, i), &px) ||
@@ -248,7 +249,7 @@ static void join_outside(oc_plot *p, const oc_plot_src *src, int64_t i, trace *t
 }
 
 static void draw_raw(oc_plot *p, const oc_plot_src *src, const oc_plot_pen *pen, oc_style st,
-                        int32_t *end_y)
+                     int32_t *end_y)
 {
     column_walk w = walk(p, src);
     trace t = {false, 0, 0};

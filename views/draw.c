@@ -21,7 +21,12 @@ void oc_num_short(char out[16], double v)
     else if (a >= 99995)
         oc_num_count(out, (int64_t)llround(v));
     else
-        snprintf(out, 16, a < 9.9995 ? "%.4f" : a < 99.995 ? "%.2f" : a < 999.95 ? "%.1f" : "%.0f", v);
+        snprintf(out, 16,
+                 a < 9.9995   ? "%.4f"
+                 : a < 99.995 ? "%.2f"
+                 : a < 999.95 ? "%.1f"
+                              : "%.0f",
+                 v);
 }
 
 void oc_num_score(char out[16], double v)
@@ -49,8 +54,11 @@ void oc_num_count(char out[16], int64_t v)
     if (u == 0)
         snprintf(out, 16, "%d", (int)v);
     else
-        snprintf(out, 16, a < 9.995 ? "%s%.2f%c" : a < 99.95 ? "%s%.1f%c" : "%s%.0f%c", v < 0 ? "-" : "", a,
-                 unit[u]);
+        snprintf(out, 16,
+                 a < 9.995   ? "%s%.2f%c"
+                 : a < 99.95 ? "%s%.1f%c"
+                             : "%s%.0f%c",
+                 v < 0 ? "-" : "", a, unit[u]);
 }
 
 void oc_num_ms(char out[16], double ms)
@@ -69,7 +77,11 @@ void oc_num_percent(char out[16], double share)
     if (!isfinite(p) || fabs(p) > 1e6)
         snprintf(out, 16, "–");
     else
-        snprintf(out, 16, p == 0 || fabs(p) >= 9.95 ? "%.0f %%" : fabs(p) < 0.995 ? "%.2f %%" : "%.1f %%", p);
+        snprintf(out, 16,
+                 p == 0 || fabs(p) >= 9.95 ? "%.0f %%"
+                 : fabs(p) < 0.995         ? "%.2f %%"
+                                           : "%.1f %%",
+                 p);
 }
 
 void oc_num_bytes(char out[24], int64_t bytes)
@@ -166,7 +178,8 @@ void oc_draw_empty(oc_canvas *c, oc_rect r, const char *what, const char *how)
 {
     if (r.w < 1 || r.h < 1)
         return;
-    int32_t widest = OC_MAX(oc_text_width(what), oc_text_width(how)), used = OC_MIN(OC_MIN(widest, 60), r.w);
+    int32_t widest = OC_MAX(oc_text_width(what), oc_text_width(how)),
+            used = OC_MIN(OC_MIN(widest, 56), OC_MAX(r.w - 2, 1));
     int32_t lines = oc_text_rows(what, used) + oc_text_rows(how, used);
     oc_rect in = {r.x + (r.w - used) / 2, r.y, used, r.h};
     int32_t y = OC_MAX((r.h - lines) / 2, 0);
@@ -174,8 +187,8 @@ void oc_draw_empty(oc_canvas *c, oc_rect r, const char *what, const char *how)
     oc_text_wrapped(c, in, y, OC_STYLE_DIM, how);
 }
 
-void oc_draw_bar(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t w, double share, oc_style st,
-                 bool track)
+void oc_draw_bar(oc_canvas *c, oc_rect r, int32_t x, int32_t y, int32_t w, double share,
+                 oc_style st, bool track)
 {
     if (w < 1)
         return;
@@ -252,7 +265,7 @@ double oc_run_rate(const oc_run *run)
     // a pause or a reopened session inside the window would count as slow work: start after it
     double usual = (s->t[n - 1] - s->t[from]) / (double)(n - 1 - from);
     for (int64_t i = n - 1; i > from; i--)
-        if (s->t[i] - s->t[i - 1] > 20 * usual + 1000 && i < n - 1) {
+        if (i < n - 1 && s->t[i] - s->t[i - 1] > 20 * usual + 1000) {
             from = i;
             break;
         }
@@ -324,8 +337,9 @@ int32_t oc_model_tabs(const oc_state *s, int64_t chosen, oc_model_has has, oc_ca
 
 int oc_matrix_order(const char *matrix)
 {
-    static const char *const order[] = {"word", "pos",    "type",    "query",  "key",
-                                        "value", "attn.out", "ffn.in", "ffn.out", "pooler", "classifier"};
+    static const char *const order[] = {"word",    "pos",    "type",      "query",
+                                        "key",     "value",  "attn.out",  "ffn.in",
+                                        "ffn.out", "pooler", "classifier"};
     for (int i = 0; i < OC_COUNT(order); i++)
         if (strcmp(order[i], matrix) == 0)
             return i;

@@ -9,7 +9,7 @@
 typedef struct grid {
     const oc_heat *h;
     oc_canvas *c;
-    oc_rect r;         /* cells, labels excluded */
+    oc_rect r;                 /* cells, labels excluded */
     int32_t cell, high, first; /* columns and lines of a cell; first row shown */
 } grid;
 
@@ -59,8 +59,8 @@ static void draw_cell(const grid *g, int32_t row, int32_t col)
     int32_t mid = (g->high - 1) / 2, dense = color ? 0 : g->cell >= 4 ? 1 : g->cell;
     for (int32_t y = 0; y < g->high; y++)
         for (int32_t x = 0; x < g->cell; x++)
-            oc_put_ramp(g->c, in, x, y, x < dense && !gone && !isnan(t) ? density(g->c, t) : ' ', st,
-                        OC_RAMP_NONE, bg);
+            oc_put_ramp(g->c, in, x, y, x < dense && !gone && !isnan(t) ? density(g->c, t) : ' ',
+                        st, OC_RAMP_NONE, bg);
     if (gone || isnan(t)) {
         oc_put(g->c, in, g->cell / 2, mid, gone ? 0x00D7 : ' ', cursor ? st : OC_STYLE_BAD);
         return;
@@ -68,7 +68,7 @@ static void draw_cell(const grid *g, int32_t row, int32_t col)
     if (g->cell >= 4) {
         char text[16];
         cell_text(text, v, g->cell - dense);
-        int32_t at = dense + (g->cell - dense - oc_text_width(text)) / 2;
+        int32_t at = dense + (g->cell - dense - oc_text_width(text) + 1) / 2;
         for (const char *s = text; *s; s++, at++)
             oc_put_ramp(g->c, in, at, mid, (uint32_t)(unsigned char)*s, st, OC_RAMP_NONE, bg);
     } else if (cursor && color) {
@@ -88,9 +88,13 @@ static void draw_half(const grid *g, int32_t line, int32_t col)
     double lower = row + 1 < h->n_rows ? share(h, h->value(h->data, row + 1, col)) : (double)NAN;
     bool cursor = col == h->cur_col && h->cur_row / 2 == line;
     for (int32_t x = 0; x < g->cell; x++)
-        oc_put_ramp(g->c, in, x, 0, cursor && x == g->cell / 2 ? '+' : isnan(upper) ? ' ' : 0x2580,
+        oc_put_ramp(g->c, in, x, 0,
+                    cursor && x == g->cell / 2 ? '+'
+                    : isnan(upper)             ? ' '
+                                               : 0x2580,
                     cursor && x == g->cell / 2 ? OC_STYLE_CURSOR : OC_STYLE_TEXT,
-                    isnan(upper) ? OC_RAMP_NONE : ramp(upper), isnan(lower) ? OC_RAMP_NONE : ramp(lower));
+                    isnan(upper) ? OC_RAMP_NONE : ramp(upper),
+                    isnan(lower) ? OC_RAMP_NONE : ramp(lower));
 }
 
 static int32_t label_width(const oc_heat *h)
@@ -111,7 +115,8 @@ static void labels(const grid *g, int32_t label_w, int32_t rows, bool half)
         char label[OC_HEAT_LABEL];
         int32_t row = half ? 2 * i : g->first + i;
         g->h->row_label(g->h->data, row, label);
-        oc_text_right(g->c, left, label_w, i * g->high + (g->high - 1) / 2, row == g->h->cur_row ? OC_STYLE_BOLD : OC_STYLE_DIM, label);
+        oc_text_right(g->c, left, label_w, i * g->high + (g->high - 1) / 2,
+                      row == g->h->cur_row ? OC_STYLE_BOLD : OC_STYLE_DIM, label);
     }
     oc_rect top = {g->r.x, g->r.y - 1, g->r.w, 1};
     for (int32_t i = 0; i < g->h->n_cols && (i + 1) * g->cell <= g->r.w; i++) {

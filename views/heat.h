@@ -15,14 +15,14 @@
 typedef struct oc_heat {
     int32_t n_rows, n_cols;
     const void *data;
-    double (*value)(const void *data, int32_t row, int32_t col);   /* NaN: nothing there */
-    bool (*removed)(const void *data, int32_t row, int32_t col);   /* drawn as ×; NULL: never */
+    double (*value)(const void *data, int32_t row, int32_t col); /* NaN: nothing there */
+    bool (*removed)(const void *data, int32_t row, int32_t col); /* drawn as ×; NULL: never */
     void (*row_label)(const void *data, int32_t row, char out[OC_HEAT_LABEL]);
     /* A label of at most `width` columns. */
     void (*col_label)(const void *data, int32_t col, int32_t width, char out[OC_HEAT_LABEL]);
-    double lo, hi;                 /* scale */
-    int32_t cur_row, cur_col;      /* cursor; -1 none */
-    int32_t max_cell;              /* widest cell, columns */
+    double lo, hi;            /* scale */
+    int32_t cur_row, cur_col; /* cursor; -1 none */
+    int32_t max_cell;         /* widest cell, columns */
 } oc_heat;
 
 /* Draws column labels and rows; scrolls so that the cursor's row is in view. Returns rows used. */

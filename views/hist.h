@@ -10,12 +10,12 @@
 #include "views/canvas.h"
 
 typedef struct oc_hist {
-    const double *bins;      /* [n] counts */
+    const double *bins; /* [n] counts */
     int64_t n;
-    double lo, hi;           /* range of the bins */
+    double lo, hi; /* range of the bins */
     bool log_count;
     oc_style style;
-    const double *mark;      /* places marked under the axis with ^ */
+    const double *mark; /* places marked under the axis with ^ */
     int n_marks;
 } oc_hist;
 

@@ -18,7 +18,8 @@ enum { RUN, LOSS, SPARSITY, QUANT, LATENCY, TRADEOFF, LOG, SETTINGS, HELP };
 
 void oc_screen_ui_init(oc_screen_ui *ui)
 {
-    *ui = (oc_screen_ui){.split = 0.5, .message = "", .question = "", .replay = "", .repl_lines = 1};
+    *ui =
+        (oc_screen_ui){.split = 0.5, .message = "", .question = "", .replay = "", .repl_lines = 1};
     for (int i = 0; i < OC_N_VIEWS_MAX; i++)
         oc_view_ui_init(&ui->ui[i]);
 }
@@ -42,7 +43,8 @@ static oc_rect strips(const oc_screen_ui *ui, int32_t cols, int32_t rows, oc_scr
     }
     if (rows >= 3) {
         // tabs take a second row of the header where one view is shown
-        int32_t h = !small && rows >= 14 && (!tiled(ui, cols, rows) || (cols >= 180 && rows >= 34)) ? 2 : 1;
+        int32_t h =
+            !small && rows >= 14 && (!tiled(ui, cols, rows) || (cols >= 180 && rows >= 34)) ? 2 : 1;
         out->header = (oc_rect){0, 0, cols, h};
         top = h;
     }

@@ -11,7 +11,7 @@
 
 typedef struct pattern {
     char ch[MAX_PLACES];
-    uint64_t star;     /* bit i: place i may be passed over or repeated */
+    uint64_t star; /* bit i: place i may be passed over or repeated */
     int n;
     bool from_start, to_end;
 } pattern;

@@ -8,8 +8,9 @@
 
 /* Dots of a cell as bits, by glyph set. Braille: its own bit order by column and row. */
 static const uint8_t braille_bit[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
-static const uint32_t quadrant[16] = {' ',    0x2598, 0x259D, 0x2580, 0x2596, 0x258C, 0x259E, 0x259B,
-                                      0x2597, 0x259A, 0x2590, 0x259C, 0x2584, 0x2599, 0x259F, 0x2588};
+static const uint32_t quadrant[16] = {' ',    0x2598, 0x259D, 0x2580, 0x2596, 0x258C,
+                                      0x259E, 0x259B, 0x2597, 0x259A, 0x2590, 0x259C,
+                                      0x2584, 0x2599, 0x259F, 0x2588};
 static const char ascii_dots[8] = {' ', '\'', '-', '"', '.', ':', ',', '|'};
 
 static uint32_t dots_glyph(oc_glyphs g, uint32_t bits)
@@ -50,18 +51,21 @@ void oc_plot_dot(oc_plot *p, int32_t px, int32_t py, oc_style st)
     if (!cell)
         return;
     // dots of an earlier curve stay; dim ones (raw values) give way, so the line over them is clean
-    uint32_t bits = is_series(cell->style) || cell->style == st ? glyph_dots(p->c->glyphs, cell->glyph) : 0;
+    uint32_t bits =
+        is_series(cell->style) || cell->style == st ? glyph_dots(p->c->glyphs, cell->glyph) : 0;
     if (st == OC_STYLE_DIM && is_series(cell->style) && bits)
         return;
     bits |= dot_bit(p->c->glyphs, px % p->sx, py % p->sy);
     oc_put(p->c, p->area, x, y, dots_glyph(p->c->glyphs, bits), st);
 }
 
-void oc_plot_dashed(oc_plot *p, int32_t x0, int32_t y0, int32_t x1, int32_t y1, oc_style st, int32_t dash)
+void oc_plot_dashed(oc_plot *p, int32_t x0, int32_t y0, int32_t x1, int32_t y1, oc_style st,
+                    int32_t dash)
 {
     double dx = (double)x1 - x0, dy = (double)y1 - y0;
     bool steep = fabs(dy) > fabs(dx);
-    double from = steep ? OC_MIN(y0, y1) : OC_MIN(x0, x1), to = steep ? OC_MAX(y0, y1) : OC_MAX(x0, x1);
+    double from = steep ? OC_MIN(y0, y1) : OC_MIN(x0, x1),
+           to = steep ? OC_MAX(y0, y1) : OC_MAX(x0, x1);
     int32_t k0 = (int32_t)OC_MAX(from, 0), k1 = (int32_t)OC_MIN(to, (steep ? p->ph : p->pw) - 1);
     for (int32_t k = k0; k <= k1; k++) {
         double x = steep ? x0 + (dy != 0 ? dx * (k - y0) / dy : 0) : k;
@@ -197,7 +201,8 @@ void oc_plot_begin(oc_plot *p, oc_canvas *c, oc_rect r, oc_axis x, oc_axis y, co
     // labels of one width, where there is room, put the axes of stacked plots under each other
     int32_t below = two_rows ? 2 : 1, label_w = r.w >= 56 ? 4 : 0;
     double tick[OC_TICKS];
-    int n = oc_axis_ticks(&p->y, (r.h - below) / 3 + 1, tick);
+    int32_t plot_h = r.h - below;
+    int n = oc_axis_ticks(&p->y, plot_h < 16 ? plot_h / 3 + 1 : plot_h / 5 + 3, tick);
     for (int i = 0; i < n; i++) {
         char label[16];
         oc_tick_label(label, tick, n, i);

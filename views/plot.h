@@ -21,7 +21,7 @@ typedef struct oc_axis {
 
 /* A usable axis: widened when empty or a single value, padded a little (not below 0 if lo >= 0). */
 oc_axis oc_axis_fit(double lo, double hi, bool log, double pad);
-double oc_axis_frac(const oc_axis *a, double v);  /* 0 at lo, 1 at hi; NaN when v has no place */
+double oc_axis_frac(const oc_axis *a, double v); /* 0 at lo, 1 at hi; NaN when v has no place */
 double oc_axis_value(const oc_axis *a, double frac);
 /* Ticks at 1, 2, 5 x 10^k (decades when log), at most max (2..OC_TICKS); returns their number. */
 #define OC_TICKS 24
@@ -31,11 +31,11 @@ void oc_tick_label(char out[16], const double *tick, int n, int i);
 
 typedef struct oc_plot {
     oc_canvas *c;
-    oc_rect area;     /* cells of the data, axes excluded */
-    int32_t sx, sy;   /* dots per cell */
-    int32_t pw, ph;   /* dots */
+    oc_rect area;   /* cells of the data, axes excluded */
+    int32_t sx, sy; /* dots per cell */
+    int32_t pw, ph; /* dots */
     oc_axis x, y;
-    int64_t reads;    /* points and ranges looked at: what a redraw costs */
+    int64_t reads; /* points and ranges looked at: what a redraw costs */
 } oc_plot;
 
 /*
@@ -50,7 +50,8 @@ bool oc_plot_py(const oc_plot *p, double v, int32_t *py);
 void oc_plot_dot(oc_plot *p, int32_t px, int32_t py, oc_style st);
 void oc_plot_line(oc_plot *p, int32_t x0, int32_t y0, int32_t x1, int32_t y1, oc_style st);
 /* dash 0: solid; n: n dots on, n off. */
-void oc_plot_dashed(oc_plot *p, int32_t x0, int32_t y0, int32_t x1, int32_t y1, oc_style st, int32_t dash);
+void oc_plot_dashed(oc_plot *p, int32_t x0, int32_t y0, int32_t x1, int32_t y1, oc_style st,
+                    int32_t dash);
 /* Cell of a value, relative to area; false outside. */
 bool oc_plot_cell(const oc_plot *p, double x, double y, int32_t *cx, int32_t *cy);
 /* A dotted line over the whole height or width. */
@@ -62,8 +63,8 @@ typedef enum { OC_SMOOTH_TWEMA, OC_SMOOTH_EMA, OC_SMOOTH_MEDIAN, OC_N_SMOOTH } o
 /* A recorded curve and how its points map to the x axis. */
 typedef struct oc_plot_src {
     const oc_series *s;
-    bool wall;        /* x is seconds since t0_ms, else step * x_scale */
-    double x_scale;   /* 1 for steps, tokens per step for tokens */
+    bool wall;      /* x is seconds since t0_ms, else step * x_scale */
+    double x_scale; /* 1 for steps, tokens per step for tokens */
     double t0_ms;
 } oc_plot_src;
 double oc_src_x(const oc_plot_src *src, int64_t i);
@@ -72,11 +73,11 @@ int64_t oc_src_lower(const oc_plot_src *src, double x);
 
 typedef struct oc_plot_pen {
     oc_style style;
-    double smooth;    /* 0: raw only */
+    double smooth; /* 0: raw only */
     oc_smooth kind;
-    int32_t dash;     /* 0 solid; n: n dots on, n off (line styles where there is no colour) */
-    bool points;      /* few points: mark each */
-    bool sparing;     /* no colour to set raw values apart: only those far from the line */
+    int32_t dash; /* 0 solid; n: n dots on, n off (line styles where there is no colour) */
+    bool points;  /* few points: mark each */
+    bool sparing; /* no colour to set raw values apart: only those far from the line */
 } oc_plot_pen;
 
 /*

@@ -84,8 +84,8 @@ static void add_progress(part *p, int *n, const oc_state *s)
         snprintf(text, sizeof text, "step %lld/%lld", (long long)run->step, (long long)run->steps);
         left = oc_run_eta(s, run);
     } else if (s->progress.total > 0) {
-        snprintf(text, sizeof text, "%lld/%lld %s", (long long)s->progress.done, (long long)s->progress.total,
-                 s->progress.unit);
+        snprintf(text, sizeof text, "%lld/%lld %s", (long long)s->progress.done,
+                 (long long)s->progress.total, s->progress.unit);
         left = s->progress.eta_s;
     }
     add(p, n, OC_STYLE_TEXT, 2, text);
@@ -121,7 +121,8 @@ static void header_line(const oc_state *s, const oc_screen_ui *ui, oc_canvas *c,
     add(p, &n, OC_STYLE_WARN, 1, ui->frozen ? "FROZEN" : "");
     add_progress(p, &n, s);
     if (s->session.threads > 0) {
-        snprintf(text, sizeof text, "%lld thread%s", (long long)s->session.threads, s->session.threads == 1 ? "" : "s");
+        snprintf(text, sizeof text, "%lld thread%s", (long long)s->session.threads,
+                 s->session.threads == 1 ? "" : "s");
         add(p, &n, OC_STYLE_DIM, 9, text);
     }
     while (n > 1 && parts_width(p, n) > r.w) { // the least needed part goes first
@@ -152,10 +153,11 @@ static void tabs(const oc_screen_ui *ui, oc_canvas *c, oc_rect r)
 }
 
 /* The strip of key numbers under the header of the widest layout, with differences. */
-static void kpi(oc_canvas *c, oc_rect r, int32_t *x, const char *label, const char *value, const char *delta,
-                oc_style delta_st)
+static void kpi(oc_canvas *c, oc_rect r, int32_t *x, const char *label, const char *value,
+                const char *delta, oc_style delta_st)
 {
-    int32_t w = oc_text_width(label) + 1 + oc_text_width(value) + (delta[0] ? 1 + oc_text_width(delta) : 0);
+    int32_t w =
+        oc_text_width(label) + 1 + oc_text_width(value) + (delta[0] ? 1 + oc_text_width(delta) : 0);
     if (*x + w > r.w)
         return;
     *x += oc_text(c, r, *x, 0, -1, OC_STYLE_DIM, label) + 1;
@@ -266,7 +268,8 @@ static void footer(const oc_screen_ui *ui, oc_canvas *c, oc_rect r)
     oc_text_keys(c, (oc_rect){r.x + r.w - width, r.y, width, 1}, 0, 0, always);
     oc_rect left = {r.x, r.y, r.w - width - 2, 1};
     if (ui->repl_focused)
-        oc_text_keys(c, left, 0, 0, "Enter run  Tab complete  up history  Ctrl-R search  Ctrl-C drop  Esc leave");
+        oc_text_keys(c, left, 0, 0,
+                     "Enter run  Tab complete  up history  Ctrl-R search  Ctrl-C drop  Esc leave");
     else if (v)
         oc_text_keys(c, left, 0, 0, v->keys);
 }
@@ -296,7 +299,8 @@ static void numbers(const oc_state *s, oc_canvas *c, oc_rect r, int32_t cols, in
     oc_text_wrapped(c, r, y, OC_STYLE_WARN, need);
 }
 
-static void draw_tile(const oc_state *s, const oc_screen_ui *ui, int i, bool boxed, oc_canvas *c, oc_rect r)
+static void draw_tile(const oc_state *s, const oc_screen_ui *ui, int i, bool boxed, oc_canvas *c,
+                      oc_rect r)
 {
     const oc_view *v = oc_view_at(i);
     oc_view_ui mine = ui->ui[i];
@@ -312,7 +316,8 @@ static void draw_tile(const oc_state *s, const oc_screen_ui *ui, int i, bool box
     v->draw(s, &mine, r, c);
 }
 
-void oc_screen_draw(const oc_state *s, const oc_screen_ui *given, oc_canvas *c, oc_screen_layout *out)
+void oc_screen_draw(const oc_state *s, const oc_screen_ui *given, oc_canvas *c,
+                    oc_screen_layout *out)
 {
     oc_screen_ui chosen = *given, *ui = &chosen;
     oc_screen_layout l;

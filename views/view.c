@@ -10,7 +10,7 @@
 #include "views/views.h"
 
 static const oc_view views[] = {
-#define OC_X(id, title, digit, keys)                                                               \
+#define OC_X(id, title, digit, keys) \
     {#id, title, digit, keys, oc__##id##_draw, oc__##id##_handle, oc__##id##_json},
     OC_VIEW_LIST(OC_X)
 #undef OC_X
@@ -55,7 +55,8 @@ void oc_view_show(const oc_view *v, const oc_state *s, const oc_view_ui *ui, oc_
 {
     char title[128];
     oc_rect r = {0, 0, c->cols, c->rows};
-    snprintf(title, sizeof title, "%s%s%s", v->title, s->session.name[0] ? " · " : "", s->session.name);
+    snprintf(title, sizeof title, "%s%s%s", v->title, s->session.name[0] ? " · " : "",
+             s->session.name);
     if (c->cols >= 30 && c->rows >= 8)
         r = oc_box(c, r, title, false);
     v->draw(s, ui, r, c);
@@ -120,6 +121,6 @@ int32_t oc__filter_text(const oc_view_ui *ui, oc_canvas *c, oc_rect r, int32_t x
 {
     if (!ui->filtering && !ui->filter[0])
         return 0;
-    return oc_textf(c, r, x, y, -1, ui->filtering ? OC_STYLE_FOCUS : OC_STYLE_WARN, "/%s%s", ui->filter,
-                    ui->filtering ? "_" : "");
+    return oc_textf(c, r, x, y, -1, ui->filtering ? OC_STYLE_FOCUS : OC_STYLE_WARN, "/%s%s",
+                    ui->filter, ui->filtering ? "_" : "");
 }

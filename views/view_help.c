@@ -65,7 +65,7 @@ static const entry keys[] = {
 
 typedef struct page {
     const oc_view_ui *ui;
-    oc_canvas *c;        /* NULL: only count */
+    oc_canvas *c; /* NULL: only count */
     oc_rect r;
     int32_t left;        /* width of the left column */
     int32_t first, line; /* first line shown, lines so far */
@@ -164,7 +164,12 @@ void oc__help_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas
         oc_draw_empty(c, r, "nothing matches", "Esc empties the filter");
         return;
     }
-    page p = {.ui = ui, .c = c, .r = r, .left = r.w >= 90 ? 30 : r.w >= 60 ? 22 : OC_MAX(r.w / 3, 8)};
+    page p = {.ui = ui,
+              .c = c,
+              .r = r,
+              .left = r.w >= 90   ? 30
+                      : r.w >= 60 ? 22
+                                  : OC_MAX(r.w / 3, 8)};
     p.first = OC_MAX(OC_MIN(ui->scroll, total - r.h), 0);
     all_lines(&p);
 }

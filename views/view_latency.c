@@ -26,8 +26,10 @@ static bool same_case(const oc_ev_latency *a, const oc_ev_latency *b)
 
 static int by_case(const void *pa, const void *pb)
 {
-    const oc_ev_latency *a = *(const oc_ev_latency *const *)pa, *b = *(const oc_ev_latency *const *)pb;
-    const int64_t key[4][2] = {{a->threads, b->threads}, {a->batch, b->batch}, {a->length, b->length}};
+    const oc_ev_latency *a = *(const oc_ev_latency *const *)pa,
+                        *b = *(const oc_ev_latency *const *)pb;
+    const int64_t key[4][2] = {
+        {a->threads, b->threads}, {a->batch, b->batch}, {a->length, b->length}};
     for (int i = 0; i < 3; i++)
         if (key[i][0] != key[i][1])
             return key[i][0] < key[i][1] ? -1 : 1;
@@ -36,7 +38,8 @@ static int by_case(const void *pa, const void *pb)
 
 static int by_speed(const void *pa, const void *pb)
 {
-    const oc_ev_latency *a = *(const oc_ev_latency *const *)pa, *b = *(const oc_ev_latency *const *)pb;
+    const oc_ev_latency *a = *(const oc_ev_latency *const *)pa,
+                        *b = *(const oc_ev_latency *const *)pb;
     if (!same_case(a, b))
         return by_case(pa, pb);
     if (a->median_ms != b->median_ms)
@@ -59,7 +62,8 @@ static const char *baseline_name(const oc_state *s, const oc_view_ui *ui)
 }
 
 /* Baseline of the same case; several precisions of it: the first measured. NULL when none. */
-static const oc_ev_latency *baseline_of(const oc_state *s, const oc_view_ui *ui, const oc_ev_latency *e)
+static const oc_ev_latency *baseline_of(const oc_state *s, const oc_view_ui *ui,
+                                        const oc_ev_latency *e)
 {
     const char *name = baseline_name(s, ui);
     for (int64_t i = 0; i < s->n_latency; i++)
@@ -98,8 +102,8 @@ static double share(const scale *k, double ms)
 }
 
 /* Bar to the median, a line from there to p95 with an end stroke. */
-static void bar(const oc_ev_latency *e, const scale *k, oc_style st, oc_canvas *c, oc_rect r, int32_t x,
-                int32_t y, int32_t w)
+static void bar(const oc_ev_latency *e, const scale *k, oc_style st, oc_canvas *c, oc_rect r,
+                int32_t x, int32_t y, int32_t w)
 {
     double median = share(k, e->median_ms), p95 = share(k, e->p95_ms);
     int32_t from = (int32_t)(median * w + 0.5), to = (int32_t)(p95 * w + 0.5) - 1;
@@ -132,7 +136,8 @@ static plan columns(const order *o, int32_t w)
 {
     int32_t name = 5;
     for (int32_t i = 0; i < o->n; i++)
-        name = OC_MAX(name, oc_text_width(o->row[i]->model) + 2 + oc_text_width(o->row[i]->precision));
+        name =
+            OC_MAX(name, oc_text_width(o->row[i]->model) + 2 + oc_text_width(o->row[i]->precision));
     plan p = {.name = OC_MIN(name, OC_MAX(w / 3, 10))};
     int32_t ms = w >= 46 ? 13 : 6, ratio = w >= 34 ? 7 : 0;
     p.bar = p.name + 1;
@@ -142,8 +147,9 @@ static plan columns(const order *o, int32_t w)
     return p;
 }
 
-static void measured_row(const oc_state *s, const oc_view_ui *ui, const oc_ev_latency *e, bool cursor,
-                         const plan *p, const scale *k, oc_canvas *c, oc_rect r, int32_t y)
+static void measured_row(const oc_state *s, const oc_view_ui *ui, const oc_ev_latency *e,
+                         bool cursor, const plan *p, const scale *k, oc_canvas *c, oc_rect r,
+                         int32_t y)
 {
     char med[16], p95[16], text[40], ratio[16];
     const oc_ev_latency *base = baseline_of(s, ui, e);
@@ -162,8 +168,8 @@ static void measured_row(const oc_state *s, const oc_view_ui *ui, const oc_ev_la
     if (base == e)
         oc_text_right(c, r, p->ratio, y, OC_STYLE_DIM, "base");
     else
-        oc_text_right(c, r, p->ratio, y, base && base->median_ms < e->median_ms ? OC_STYLE_BAD : OC_STYLE_GOOD,
-                      ratio);
+        oc_text_right(c, r, p->ratio, y,
+                      base && base->median_ms < e->median_ms ? OC_STYLE_BAD : OC_STYLE_GOOD, ratio);
 }
 
 static void group_row(const oc_ev_latency *e, oc_canvas *c, oc_rect r, int32_t y)
@@ -214,8 +220,9 @@ void oc__latency_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_can
     sorted(s, ui, &o);
     if (o.n == 0) {
         oc_draw_empty(c, r, "no latency yet",
-                      strstr(s->set.run_stages, "bench") ? "it comes with the bench stage"
-                                                         : "run.stages holds no bench: add it with set run.stages");
+                      strstr(s->set.run_stages, "bench")
+                          ? "it comes with the bench stage"
+                          : "run.stages holds no bench: add it with \"set run.stages\"");
         return;
     }
     if (r.h >= 4) {
@@ -235,7 +242,8 @@ bool oc__latency_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf 
         return false;
     if (key == 'b') {
         const char *model = o.row[OC_MAX(OC_MIN(ui->cursor, o.n - 1), 0)]->model;
-        oc_strlcpy(ui->baseline, strcmp(ui->baseline, model) == 0 ? "" : model, sizeof ui->baseline);
+        oc_strlcpy(ui->baseline, strcmp(ui->baseline, model) == 0 ? "" : model,
+                   sizeof ui->baseline);
     } else if (key == 'y') {
         ui->log_y = !ui->log_y;
     } else if (key == 'o') {

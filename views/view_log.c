@@ -20,7 +20,8 @@ static bool is_alert(const oc_line *l)
 static bool shown(const oc_line *l, const oc_view_ui *ui)
 {
     int kind = ui->metric % N_KINDS;
-    if ((kind == KIND_ALERTS && !is_alert(l)) || (kind == KIND_NOTES && strcmp(l->level, "note") != 0) ||
+    if ((kind == KIND_ALERTS && !is_alert(l)) ||
+        (kind == KIND_NOTES && strcmp(l->level, "note") != 0) ||
         (kind == KIND_COMMANDS && strcmp(l->level, "cmd") != 0))
         return false;
     if (!ui->filter[0])
@@ -35,7 +36,10 @@ static oc_style style_of(const oc_line *l)
     static const struct {
         const char *level;
         oc_style st;
-    } of[] = {{"warn", OC_STYLE_WARN}, {"error", OC_STYLE_BAD}, {"note", OC_STYLE_MARK}, {"cmd", OC_STYLE_KEY}};
+    } of[] = {{"warn", OC_STYLE_WARN},
+              {"error", OC_STYLE_BAD},
+              {"note", OC_STYLE_MARK},
+              {"cmd", OC_STYLE_KEY}};
     for (int i = 0; i < OC_COUNT(of); i++)
         if (strcmp(of[i].level, l->level) == 0)
             return of[i].st;
@@ -56,7 +60,8 @@ static int32_t text_column(int32_t w)
     return w >= 60 ? 15 : w >= 34 ? 12 : 6;
 }
 
-static void draw_line(const oc_line *l, const oc_view_ui *ui, oc_canvas *c, oc_rect r, int32_t y, int32_t rows)
+static void draw_line(const oc_line *l, const oc_view_ui *ui, oc_canvas *c, oc_rect r, int32_t y,
+                      int32_t rows)
 {
     char clock[16];
     int32_t x = text_column(r.w);
@@ -79,11 +84,13 @@ static void heading(const oc_state *s, const oc_view_ui *ui, int32_t n, oc_canva
     int32_t x = 0;
     for (int i = 0; i < N_KINDS; i++) {
         bool on = i == ui->metric % N_KINDS;
-        x += oc_textf(c, r, x, 0, -1, on ? OC_STYLE_BOLD : OC_STYLE_DIM, on ? "[%s]" : " %s ", kind_name[i]);
+        x += oc_textf(c, r, x, 0, -1, on ? OC_STYLE_BOLD : OC_STYLE_DIM, on ? "[%s]" : " %s ",
+                      kind_name[i]);
     }
     x += 1 + oc__filter_text(ui, c, r, x + 1, 0);
     char right[64];
-    snprintf(right, sizeof right, "%d of %d lines%s", (int)n, (int)s->n_log, ui->tz_s == 0 ? " · UTC" : "");
+    snprintf(right, sizeof right, "%d of %d lines%s", (int)n, (int)s->n_log,
+             ui->tz_s == 0 ? " · UTC" : "");
     if (x + 2 + oc_text_width(right) <= r.w)
         oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, right);
 }
@@ -120,7 +127,8 @@ void oc__log_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas 
     }
     if (n == 0) {
         oc_draw_empty(c, r, s->n_log ? "nothing matches" : "nothing has happened yet",
-                      s->n_log ? "Esc empties the filter, m shows other kinds" : "type  run  to start, help  for help");
+                      s->n_log ? "Esc empties the filter, m shows other kinds"
+                               : "type \"run\" to start, \"help\" for help");
         return;
     }
     lines_up(s, ui, OC_MIN(OC_MAX(ui->scroll, 0), n - 1), c, r);
@@ -136,7 +144,8 @@ bool oc__log_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf *com
         ui->scroll = 0;
         return true;
     }
-    int32_t n = count_shown(s, ui), from_top = n - 1 - OC_MIN(OC_MAX(ui->scroll, 0), OC_MAX(n - 1, 0));
+    int32_t n = count_shown(s, ui),
+            from_top = n - 1 - OC_MIN(OC_MAX(ui->scroll, 0), OC_MAX(n - 1, 0));
     if (n < 1 || !oc__list_key(&from_top, n, 10, key))
         return false;
     ui->scroll = n - 1 - from_top;

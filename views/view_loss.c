@@ -13,7 +13,8 @@
 #include "views/views.h"
 
 enum { SET_LOSS, SET_AUROC, SET_RATE, SET_SPEED, N_SETS };
-static const char *const set_name[N_SETS] = {"losses", "validation", "rate and norms", "throughput"};
+static const char *const set_name[N_SETS] = {"losses", "validation", "rate and norms",
+                                             "throughput"};
 
 typedef struct who { /* a run and where it comes from */
     const oc_state *s;
@@ -114,27 +115,25 @@ static int pick_panels(int32_t set, int32_t h, int out[3])
     }
 }
 
-static void info_row(const oc_state *s, const oc_view_ui *ui, const who *w, oc_canvas *c, oc_rect r)
+static void info_row(const oc_view_ui *ui, const who *w, oc_canvas *c, oc_rect r)
 {
     char smooth[32], right[96];
     const oc_run *run = w[0].run;
     oc_chart_smoothing(smooth, ui);
-    const char *parts[3] = {set_name[ui->curves % N_SETS], smooth,
-                            ui->x0 < ui->x1 ? "zoomed" : ""};
+    const char *parts[3] = {set_name[ui->curves % N_SETS], smooth, ui->x0 < ui->x1 ? "zoomed" : ""};
     right[0] = 0;
     for (int i = 0; i < 3; i++)
         if (parts[i][0])
-            snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s", right[0] ? " · " : "",
-                     parts[i]);
+            snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s",
+                     right[0] ? " · " : "", parts[i]);
     int32_t x = oc_text(c, r, 0, 0, -1, OC_STYLE_BOLD, run->name);
-    x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  step %lld/%lld  epoch %.1f  %s", (long long)run->step,
-                  (long long)run->steps, run->epoch, run->status);
+    x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  step %lld/%lld  epoch %.1f  %s",
+                  (long long)run->step, (long long)run->steps, run->epoch, run->status);
     if (isfinite(run->best_auroc) && x + 20 < r.w)
         x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  best %.4f @%lld", run->best_auroc,
                       (long long)run->best_step);
     if (x + 2 + oc_text_width(right) <= r.w)
         oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, right);
-    (void)s;
 }
 
 /* The marker under the inspect cursor, else the newest one of the run. */
@@ -157,7 +156,7 @@ static const oc_marker *marker_of(const oc_state *s, const oc_view_ui *ui, const
 static const char *no_run(const oc_state *s)
 {
     return s->n_stages > 0 ? "it comes with the first training step"
-                           : "type  run  to train, or  set run.stages  to choose what runs";
+                           : "type \"run\" to train, \"set run.stages\" to choose what runs";
 }
 
 void oc__loss_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas *c)
@@ -169,7 +168,7 @@ void oc__loss_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas
         return;
     }
     if (r.h >= 7) {
-        info_row(s, ui, w, c, (oc_rect){r.x, r.y, r.w, 1});
+        info_row(ui, w, c, (oc_rect){r.x, r.y, r.w, 1});
         r = (oc_rect){r.x, r.y + 1, r.w, r.h - 1};
     }
     const oc_marker *m = r.h >= 9 ? marker_of(s, ui, w[0].run) : NULL;
@@ -184,7 +183,10 @@ void oc__loss_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas
     for (int i = 0; i < k; i++) {
         const panel *p = &panels[pick[i]];
         int32_t weight = k == 3 ? (i == 0 ? 2 : 1) : 1;
-        int32_t h = i == k - 1 ? r.h - y : k == 3 ? r.h * weight / 4 : pick[0] == 0 ? r.h * 3 / 5 : r.h / 2;
+        int32_t h = i == k - 1     ? r.h - y
+                    : k == 3       ? r.h * weight / 4
+                    : pick[0] == 0 ? r.h * 3 / 5
+                                   : r.h / 2;
         oc_rect part = {r.x, r.y + y, r.w, h};
         oc_chart ch;
         panel_lines(&ch, w, n, p->curve, p->n, ui);
@@ -251,7 +253,8 @@ static void toggle_pin(oc_view_ui *ui, const char *run)
 {
     for (int32_t i = 0; i < ui->n_pinned; i++)
         if (strcmp(ui->pinned[i], run) == 0) {
-            memmove(ui->pinned[i], ui->pinned[i + 1], (size_t)(ui->n_pinned - i - 1) * sizeof ui->pinned[0]);
+            memmove(ui->pinned[i], ui->pinned[i + 1],
+                    (size_t)(ui->n_pinned - i - 1) * sizeof ui->pinned[0]);
             ui->n_pinned--;
             return;
         }

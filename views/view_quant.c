@@ -55,7 +55,8 @@ static void table_head(oc_canvas *c, oc_rect r, const cols *k)
         oc_text_right(c, r, k->clip, 0, OC_STYLE_DIM, "clip %");
 }
 
-static void table_row(const oc_ev_quant *q, bool cursor, oc_canvas *c, oc_rect r, int32_t y, const cols *k)
+static void table_row(const oc_ev_quant *q, bool cursor, oc_canvas *c, oc_rect r, int32_t y,
+                      const cols *k)
 {
     char name[32], text[16];
     oc_style st = cursor ? OC_STYLE_SELECT : OC_STYLE_TEXT;
@@ -80,7 +81,8 @@ static void table_row(const oc_ev_quant *q, bool cursor, oc_canvas *c, oc_rect r
     }
 }
 
-static void table(const oc_model_state *m, const oc_view_ui *ui, int32_t cursor, oc_canvas *c, oc_rect r)
+static void table(const oc_model_state *m, const oc_view_ui *ui, int32_t cursor, oc_canvas *c,
+                  oc_rect r)
 {
     cols k = columns(r.w);
     if (r.h < 2)
@@ -103,12 +105,17 @@ static void drift(const oc_model_state *m, oc_canvas *c, oc_rect r)
         last = OC_MAX(last, m->drift[i].layer);
     }
     oc_text(c, r, 0, 0, -1, OC_STYLE_DIM, "drift of layer outputs, SQNR dB");
-    int64_t skip = OC_MAX(m->n_drift - (r.h - 1), 0); // the later layers carry the sum of all before
+    int64_t skip =
+        OC_MAX(m->n_drift - (r.h - 1), 0); // the later layers carry the sum of all before
     for (int64_t i = skip; i < m->n_drift; i++) {
         const oc_ev_drift *d = &m->drift[i];
         char name[16], text[16];
         int32_t y = (int32_t)(i - skip) + 1;
-        snprintf(name, sizeof name, d->layer < 0 ? "embed" : d->layer == last ? "logits" : "L%d", (int)d->layer);
+        snprintf(name, sizeof name,
+                 d->layer < 0       ? "embed"
+                 : d->layer == last ? "logits"
+                                    : "L%d",
+                 (int)d->layer);
         db(text, d->sqnr_db);
         oc_text(c, r, 0, y, -1, OC_STYLE_TEXT, name);
         oc_text_right(c, r, 13, y, OC_STYLE_TEXT, text);
@@ -140,12 +147,19 @@ static void histogram(const oc_ev_quant *q, const oc_view_ui *ui, oc_canvas *c, 
 {
     char name[32];
     double half[2] = {-q->scale_max / 2, q->scale_max / 2};
-    oc_hist h = {.bins = q->bins, .n = q->n_bins, .lo = q->lo, .hi = q->hi, .log_count = ui->log_y,
-                 .style = OC_STYLE_S0, .mark = half, .n_marks = 2};
+    oc_hist h = {.bins = q->bins,
+                 .n = q->n_bins,
+                 .lo = q->lo,
+                 .hi = q->hi,
+                 .log_count = ui->log_y,
+                 .style = OC_STYLE_S0,
+                 .mark = half,
+                 .n_marks = 2};
     place_name(name, q->layer, q->matrix);
     if (r.h >= 6) {
         int32_t x = oc_text(c, r, 0, 0, -1, OC_STYLE_BOLD, name);
-        oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  error w - wq, INT%d  ▲ half a step", (int)q->bits);
+        oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  error w - wq, INT%d  ▲ half a step",
+                 (int)q->bits);
         r = (oc_rect){r.x, r.y + 1, r.w, r.h - 1};
     }
     if (r.h >= 8) {
@@ -186,7 +200,7 @@ void oc__quant_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canva
         oc_draw_empty(c, r, "no quantization error yet",
                       strstr(s->set.run_stages, "quantize")
                           ? "it comes with the quantize stage"
-                          : "run.stages holds no quantize: add it with set run.stages");
+                          : "run.stages holds no quantize: add it with \"set run.stages\"");
         return;
     }
     const oc_model_state *m = &s->model[at];

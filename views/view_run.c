@@ -25,8 +25,9 @@ static uint32_t stage_mark(const oc_stage_state *g, oc_style *st)
         const char *status;
         uint32_t glyph;
         oc_style st;
-    } of[] = {{"waiting", 0x25CB, OC_STYLE_DIM}, {"running", 0x25CF, OC_STYLE_FOCUS}, {"done", 0x2713, OC_STYLE_GOOD},
-              {"kept", 0x2713, OC_STYLE_DIM},    {"failed", 0x2717, OC_STYLE_BAD},    {"cancelled", 0x2016, OC_STYLE_WARN}};
+    } of[] = {{"waiting", 0x25CB, OC_STYLE_DIM}, {"running", 0x25CF, OC_STYLE_FOCUS},
+              {"done", 0x2713, OC_STYLE_GOOD},   {"kept", 0x2713, OC_STYLE_DIM},
+              {"failed", 0x2717, OC_STYLE_BAD},  {"cancelled", 0x2016, OC_STYLE_WARN}};
     for (int i = 0; i < OC_COUNT(of); i++)
         if (is(of[i].status, g->status)) {
             *st = of[i].st;
@@ -50,7 +51,8 @@ static bool stage_progress(const oc_state *s, const oc_stage_state *g, double *s
     } else if (p->total > 0) {
         *share = (double)p->done / (double)p->total;
         left = p->eta_s;
-        snprintf(count, sizeof count, "%lld/%lld %.12s", (long long)p->done, (long long)p->total, p->unit);
+        snprintf(count, sizeof count, "%lld/%lld %.12s", (long long)p->done, (long long)p->total,
+                 p->unit);
     } else {
         return false;
     }
@@ -60,7 +62,8 @@ static bool stage_progress(const oc_state *s, const oc_stage_state *g, double *s
     return true;
 }
 
-static void stage_row(const oc_state *s, const oc_stage_state *g, oc_canvas *c, oc_rect r, int32_t y)
+static void stage_row(const oc_state *s, const oc_stage_state *g, oc_canvas *c, oc_rect r,
+                      int32_t y)
 {
     oc_style st;
     char text[96], took[24];
@@ -86,7 +89,8 @@ static void stage_row(const oc_state *s, const oc_stage_state *g, oc_canvas *c, 
     if ((running || is(g->status, "done") || g->seconds > 0) && !is(g->status, "waiting"))
         x += 2 + oc_text(c, r, x + 2, y, -1, OC_STYLE_DIM, took);
     if (g->message[0])
-        oc_text(c, r, x + 2, y, -1, is(g->status, "failed") ? OC_STYLE_BAD : OC_STYLE_DIM, g->message);
+        oc_text(c, r, x + 2, y, -1, is(g->status, "failed") ? OC_STYLE_BAD : OC_STYLE_DIM,
+                g->message);
 }
 
 /* All stages, or those around the running one; returns rows used. */
@@ -106,7 +110,8 @@ static int32_t stages(const oc_state *s, const oc_view_ui *ui, oc_canvas *c, oc_
     int32_t more_w = oc_text_width(more);
     for (int32_t i = 0; i < rows; i++) {
         bool last = i == rows - 1 && more_w > 0;
-        stage_row(s, &s->stage[first + i], c, (oc_rect){r.x, r.y, last ? r.w - more_w - 1 : r.w, r.h}, i);
+        stage_row(s, &s->stage[first + i], c,
+                  (oc_rect){r.x, r.y, last ? r.w - more_w - 1 : r.w, r.h}, i);
     }
     oc_text_right(c, r, r.w, rows - 1, OC_STYLE_DIM, more);
     return rows;
@@ -125,8 +130,9 @@ static int now_pairs(const oc_run *run, pair out[10])
     const struct {
         const char *label;
         double v;
-    } real[] = {{"loss", e->loss}, {"valid", oc_series_last(&run->curve[OC_CURVE_VALID_LOSS])}, {"hard", e->hard},
-                {"soft", e->soft}, {"lr", e->lr},     {"grad", e->norm}};
+    } real[] = {{"loss", e->loss}, {"valid", oc_series_last(&run->curve[OC_CURVE_VALID_LOSS])},
+                {"hard", e->hard}, {"soft", e->soft},
+                {"lr", e->lr},     {"grad", e->norm}};
     int n = 0;
     bool terms = isfinite(e->soft);
     for (int i = 0; i < OC_COUNT(real); i++) {
@@ -144,7 +150,8 @@ static int now_pairs(const oc_run *run, pair out[10])
     }
     if (isfinite(run->best_auroc)) {
         out[n].label = "best";
-        snprintf(out[n++].value, sizeof out->value, "%.4f @%lld", run->best_auroc, (long long)run->best_step);
+        snprintf(out[n++].value, sizeof out->value, "%.4f @%lld", run->best_auroc,
+                 (long long)run->best_step);
     }
     if (isfinite(e->tokens_s)) {
         out[n].label = "tokens/s";
@@ -179,8 +186,8 @@ static int32_t now_rows(const oc_state *s, const oc_run *run, int32_t max, oc_ca
     (void)s;
     if (!run || max < 1)
         return 0;
-    snprintf(head, sizeof head, "%s  step %lld/%lld  epoch %.1f/%lld", run->name, (long long)run->step,
-             (long long)run->steps, run->epoch, (long long)run->epochs);
+    snprintf(head, sizeof head, "%s  step %lld/%lld  epoch %.1f/%lld", run->name,
+             (long long)run->step, (long long)run->steps, run->epoch, (long long)run->epochs);
     oc_text(c, r, 0, 0, -1, OC_STYLE_TITLE, head);
     if (run->plan_bytes > 0 && oc_text_width(head) + 20 <= r.w) {
         char bytes[24], plan[40];
@@ -188,7 +195,8 @@ static int32_t now_rows(const oc_state *s, const oc_run *run, int32_t max, oc_ca
         snprintf(plan, sizeof plan, "memory %s", bytes);
         oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, plan);
     }
-    int32_t used = 1 + flow(p, now_pairs(run, p), max - 1, c, (oc_rect){r.x, r.y + 1, r.w, r.h - 1});
+    int32_t used =
+        1 + flow(p, now_pairs(run, p), max - 1, c, (oc_rect){r.x, r.y + 1, r.w, r.h - 1});
     if (used < max && r.w >= 24) {
         oc_text(c, r, 0, used, -1, OC_STYLE_DIM, "loss");
         int32_t w = r.w - 5, half = (w - 8) / 2;
@@ -218,14 +226,14 @@ static int32_t data_rows(const oc_state *s, int32_t max, oc_canvas *c, oc_rect r
             continue;
         any = any ? any : &s->data[i];
         bad += s->data[i].bad_rows;
-        n += (size_t)snprintf(line + n, sizeof line - n, "%s%s %lld", n ? "  " : "", s->data[i].split,
-                              (long long)s->data[i].rows);
+        n += (size_t)snprintf(line + n, sizeof line - n, "%s%s %lld", n ? "  " : "",
+                              s->data[i].split, (long long)s->data[i].rows);
     }
     if (!any || max < 1)
         return 0;
     int32_t x = oc_text(c, r, 0, 0, -1, OC_STYLE_TITLE, any->task);
-    x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, " %s, %lld label%s  ", any->kind, (long long)any->labels,
-                  any->labels == 1 ? "" : "s");
+    x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, " %s, %lld label%s  ", any->kind,
+                  (long long)any->labels, any->labels == 1 ? "" : "s");
     x += oc_text(c, r, x, 0, -1, OC_STYLE_TEXT, line);
     if (isfinite(any->positive_frac)) {
         oc_num_percent(pos, any->positive_frac);
@@ -239,7 +247,8 @@ static int32_t data_rows(const oc_state *s, int32_t max, oc_canvas *c, oc_rect r
 }
 
 /* One row a model: what it is and what is cached of it. */
-static void model_row(const oc_state *s, const oc_model_state *m, int32_t name_w, oc_canvas *c, oc_rect r, int32_t y)
+static void model_row(const oc_state *s, const oc_model_state *m, int32_t name_w, oc_canvas *c,
+                      oc_rect r, int32_t y)
 {
     char params[16], bytes[24], cut[16];
     const oc_ev_model *e = &m->info;
@@ -279,10 +288,11 @@ static int32_t model_rows(const oc_state *s, int32_t max, oc_canvas *c, oc_rect 
         if (s->model[i].has_info)
             model_row(s, &s->model[i], name_w, c, r, y++);
     if (s->ensemble.teachers > 0 && y < max) {
-        int32_t x = oc_textf(c, r, 0, y, -1, OC_STYLE_DIM, "ensemble of %lld, %s", (long long)s->ensemble.teachers,
-                             s->ensemble.rule);
+        int32_t x = oc_textf(c, r, 0, y, -1, OC_STYLE_DIM, "ensemble of %lld, %s",
+                             (long long)s->ensemble.teachers, s->ensemble.rule);
         for (int64_t i = 0; i < s->ensemble.n_weights && x + 6 < r.w; i++)
-            x += oc_textf(c, r, x, y, -1, OC_STYLE_DIM, "%s %.2f", i ? "" : ":", s->ensemble.weights[i]);
+            x += oc_textf(c, r, x, y, -1, OC_STYLE_DIM, "%s %.2f", i ? "" : ":",
+                          s->ensemble.weights[i]);
         y++;
     }
     return y;
@@ -297,7 +307,8 @@ static oc_rect below(oc_rect r, int32_t rows)
 }
 
 /* What is left over at the bottom: the loss curve. */
-static void rest(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c, oc_rect r)
+static void rest(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c,
+                 oc_rect r)
 {
     oc_chart ch = {0};
     if (!run || r.h < 6 || r.w < 24)
@@ -324,11 +335,13 @@ static int32_t info_wanted(const oc_state *s)
     return n + (s->ensemble.teachers > 0);
 }
 
-static void draw_narrow(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c, oc_rect r)
+static void draw_narrow(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c,
+                        oc_rect r)
 {
     int32_t cand = oc__candidates_rows(s), info = info_wanted(s);
     // stages give way first: around the running one three rows tell enough
-    int32_t stages_h = OC_MIN((int32_t)s->n_stages, OC_MAX(r.h - (run ? 4 : 0) - (cand ? cand + 1 : 0), OC_MIN(3, r.h)));
+    int32_t stages_h = OC_MIN((int32_t)s->n_stages,
+                              OC_MAX(r.h - (run ? 4 : 0) - (cand ? cand + 1 : 0), OC_MIN(3, r.h)));
     int32_t used = stages(s, ui, c, (oc_rect){r.x, r.y, r.w, stages_h});
     bool airy = r.h - used - 3 - cand - info >= 3;
     r = below(r, used + (airy ? 1 : 0));
@@ -343,7 +356,8 @@ static void draw_narrow(const oc_state *s, const oc_view_ui *ui, const oc_run *r
     rest(s, ui, run, c, below(r, used + 1));
 }
 
-static void draw_wide(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c, oc_rect r)
+static void draw_wide(const oc_state *s, const oc_view_ui *ui, const oc_run *run, oc_canvas *c,
+                      oc_rect r)
 {
     int32_t left_w = r.w / 2 - 1;
     oc_rect left = {r.x, r.y, left_w, r.h}, right = {r.x + left_w + 2, r.y, r.w - left_w - 2, r.h};
@@ -365,8 +379,9 @@ void oc__run_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas 
     int64_t at = oc_run_index(s, ui->run);
     const oc_run *run = at >= 0 ? &s->run[at] : NULL;
     if (s->n_stages == 0 && !run && s->n_models == 0) {
-        oc_draw_empty(c, r, "nothing has run yet",
-                      "type  run  to start the pipeline, set KEY VALUE  to change a setting, help  for all commands");
+        oc_draw_empty(
+            c, r, "nothing has run yet",
+            "type \"run\" to start the pipeline, \"set KEY VALUE\" to change a setting, \"help\" for all commands");
         return;
     }
     if (r.w >= 120 && r.h >= 10)

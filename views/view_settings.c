@@ -66,7 +66,8 @@ static void row(const oc_state *s, const oc_setting *d, bool differs, bool curso
     int32_t end = k->otherwise ? k->otherwise : k->help ? k->help : r.w;
     oc_text(c, r, k->value, y, end - k->value - 1, st, value[0] ? value : "–");
     if (k->otherwise)
-        oc_text(c, r, k->otherwise, y, k->help - k->otherwise - 1, side, d->otherwise[0] ? d->otherwise : "–");
+        oc_text(c, r, k->otherwise, y, k->help - k->otherwise - 1, side,
+                d->otherwise[0] ? d->otherwise : "–");
     if (k->help)
         oc_text(c, r, k->help, y, -1, side, d->help);
 }
@@ -99,13 +100,15 @@ static void detail(const oc_state *s, const oc_setting *d, oc_canvas *c, oc_rect
     oc_text(c, r, 0, 1, -1, OC_STYLE_BOLD, d->help);
     int32_t x = oc_text(c, r, 0, 2, -1, OC_STYLE_KEY, d->key);
     oc_textf(c, r, x + 1, 2, -1, OC_STYLE_TEXT, "= %s", value[0] ? value : "–");
-    oc_textf(c, r, 0, 3, -1, OC_STYLE_DIM, "%s; default %s", range, d->otherwise[0] ? d->otherwise : "–");
+    oc_textf(c, r, 0, 3, -1, OC_STYLE_DIM, "%s; default %s", range,
+             d->otherwise[0] ? d->otherwise : "–");
 }
 
 static void heading(const oc_view_ui *ui, const items *list, oc_canvas *c, oc_rect r)
 {
-    int32_t x = oc_textf(c, r, 0, 0, -1, OC_STYLE_DIM, "%d setting%s%s  * changed", (int)list->n,
-                         list->n == 1 ? "" : "s", ui->metric % 2 ? " that differ from their default" : "");
+    int32_t x =
+        oc_textf(c, r, 0, 0, -1, OC_STYLE_DIM, "%d setting%s%s  * changed", (int)list->n,
+                 list->n == 1 ? "" : "s", ui->metric % 2 ? " that differ from their default" : "");
     oc__filter_text(ui, c, r, x + 2, 0);
 }
 

@@ -17,9 +17,9 @@
 typedef struct map {
     const oc_model_state *m;
     bool heads;
-    char col[MAX_COLS][16];  /* matrix names, network order */
+    char col[MAX_COLS][16]; /* matrix names, network order */
     int32_t n_cols, n_layers;
-    double top;              /* largest importance */
+    double top; /* largest importance */
 } map;
 
 static bool has(const oc_model_state *m)
@@ -123,9 +123,9 @@ static void row_label(const void *data, int32_t row, char out[OC_HEAT_LABEL])
 
 static void col_label(const void *data, int32_t col, int32_t width, char out[OC_HEAT_LABEL])
 {
-    static const char *const brief[][3] = {{"query", "qry", "q"},     {"key", "key", "k"},
-                                           {"value", "val", "v"},     {"attn.out", "att", "o"},
-                                           {"ffn.in", "fin", "i"},    {"ffn.out", "fou", "f"}};
+    static const char *const brief[][3] = {{"query", "qry", "q"},  {"key", "key", "k"},
+                                           {"value", "val", "v"},  {"attn.out", "att", "o"},
+                                           {"ffn.in", "fin", "i"}, {"ffn.out", "fou", "f"}};
     const map *t = data;
     if (t->heads) {
         snprintf(out, OC_HEAT_LABEL, width >= 3 ? "h%d" : "%d", (int)col);
@@ -178,13 +178,15 @@ static void side(const map *t, int32_t high, oc_canvas *c, oc_rect r)
         const oc_ev_heads *h = heads_at(t, i);
         const oc_ev_ffn *f = ffn_at(t, i);
         if (h)
-            oc_textf(c, r, 0, y, 7, OC_STYLE_TEXT, "%lld→%lld", (long long)h->before, (long long)h->after);
+            oc_textf(c, r, 0, y, 7, OC_STYLE_TEXT, "%lld→%lld", (long long)h->before,
+                     (long long)h->after);
         if (!f)
             continue;
-        oc_textf(c, r, 8, y, 11, OC_STYLE_TEXT, "%lld→%lld", (long long)f->before, (long long)f->after);
+        oc_textf(c, r, 8, y, 11, OC_STYLE_TEXT, "%lld→%lld", (long long)f->before,
+                 (long long)f->after);
         if (f->before > 0 && r.w > 26)
-            oc_draw_bar(c, r, 20, y, OC_MIN(r.w - 20, 24), (double)f->after / (double)f->before, OC_STYLE_S1,
-                        true);
+            oc_draw_bar(c, r, 20, y, OC_MIN(r.w - 20, 24), (double)f->after / (double)f->before,
+                        OC_STYLE_S1, true);
     }
 }
 
@@ -197,7 +199,8 @@ static void cursor_text(const map *t, const oc_heat *h, char out[192])
         if (!e || k < 0 || k >= e->n_kept)
             snprintf(out, 192, "layer %d: no such head", (int)h->cur_row);
         else
-            snprintf(out, 192, "layer %d head %d: %s, importance %.3g; the layer keeps %lld of %lld heads",
+            snprintf(out, 192,
+                     "layer %d head %d: %s, importance %.3g; the layer keeps %lld of %lld heads",
                      (int)h->cur_row, (int)k, e->kept[k] > 0 ? "kept" : "removed",
                      k < e->n_importance ? e->importance[k] : (double)NAN, (long long)e->after,
                      (long long)e->before);
@@ -210,8 +213,8 @@ static void cursor_text(const map *t, const oc_heat *h, char out[192])
     }
     oc_num_percent(asked, e->asked);
     oc_num_percent(reached, e->reached);
-    snprintf(out, 192, "layer %d %s  asked %s  reached %s  %lldx%lld", (int)h->cur_row, e->matrix, asked,
-             reached, (long long)e->rows, (long long)e->cols);
+    snprintf(out, 192, "layer %d %s  asked %s  reached %s  %lldx%lld", (int)h->cur_row, e->matrix,
+             asked, reached, (long long)e->rows, (long long)e->cols);
 }
 
 /* Matrices outside the layers: "outside: pooler 30 %  classifier 0 %". */
@@ -225,7 +228,8 @@ static bool outside_text(const map *t, char out[192])
         if (e->layer >= 0 || n > 150)
             continue;
         oc_num_percent(share, e->reached);
-        n += (size_t)snprintf(out + n, 192 - n, "%s%s %s", n ? "  " : "outside: ", e->matrix, share);
+        n +=
+            (size_t)snprintf(out + n, 192 - n, "%s%s %s", n ? "  " : "outside: ", e->matrix, share);
     }
     return n > 0;
 }
@@ -252,8 +256,9 @@ void oc__sparsity_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_ca
     char line[192];
     if (!make_map(s, ui, &t)) {
         oc_draw_empty(c, r, "no sparsity yet",
-                      strstr(s->set.run_stages, "prune") ? "it comes with the prune stage"
-                                                         : "run.stages holds no prune: add it with set run.stages");
+                      strstr(s->set.run_stages, "prune")
+                          ? "it comes with the prune stage"
+                          : "run.stages holds no prune: add it with \"set run.stages\"");
         return;
     }
     oc_heat h = heat_of(&t, ui);
@@ -269,13 +274,16 @@ void oc__sparsity_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_ca
     bool outside = !t.heads && r.h >= t.n_layers + 2 && outside_text(&t, line);
     r.h -= outside;
     int32_t least = 4 + t.n_cols * 5, wide = 4 + t.n_cols * h.max_cell;
-    bool beside = (t.m->n_heads > 0 || t.m->n_ffn > 0) && r.w >= least + 22 && t.n_layers + 1 <= r.h;
+    bool beside =
+        (t.m->n_heads > 0 || t.m->n_ffn > 0) && r.w >= least + 22 && t.n_layers + 1 <= r.h;
     int32_t heat_w = beside ? OC_MIN(wide, r.w - 22) : r.w;
     int32_t used = t.n_cols > 0 ? oc_heat_draw(&h, c, (oc_rect){r.x, r.y, heat_w, r.h}) : 0;
     if (outside)
-        oc_text(c, (oc_rect){r.x, r.y, r.w, r.h + 1}, 0, OC_MIN(used + (used + 1 < r.h), r.h), -1, OC_STYLE_DIM, line);
+        oc_text(c, (oc_rect){r.x, r.y, r.w, r.h + 1}, 0, OC_MIN(used + (used + 1 < r.h), r.h), -1,
+                OC_STYLE_DIM, line);
     if (beside)
-        side(&t, oc_heat_high(&h, r.h - 1), c, (oc_rect){r.x + heat_w + 2, r.y, r.w - heat_w - 2, r.h});
+        side(&t, oc_heat_high(&h, r.h - 1), c,
+             (oc_rect){r.x + heat_w + 2, r.y, r.w - heat_w - 2, r.h});
 }
 
 bool oc__sparsity_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf *command)

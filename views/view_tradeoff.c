@@ -147,7 +147,12 @@ static void interval(oc_plot *pl, const point *p)
     y0 = OC_MIN(y0 / pl->sy, pl->area.h - 1);
     y1 = OC_MAX(y1 / pl->sy, 0);
     for (int32_t y = y1; y <= y0; y++)
-        oc_put(pl->c, pl->area, cx, y, y1 == y0 ? ' ' : y == y1 ? 0x252C : y == y0 ? 0x2534 : 0x2502, OC_STYLE_DIM);
+        oc_put(pl->c, pl->area, cx, y,
+               y1 == y0  ? ' '
+               : y == y1 ? 0x252C
+               : y == y0 ? 0x2534
+                         : 0x2502,
+               OC_STYLE_DIM);
 }
 
 static void levels(oc_plot *pl, const oc_state *s)
@@ -156,7 +161,8 @@ static void levels(oc_plot *pl, const oc_state *s)
         int32_t py;
         oc_plot_hline(pl, s->baseline[i].auroc, OC_STYLE_DIM);
         if (oc_plot_py(pl, s->baseline[i].auroc, &py) && py >= 0 && py < pl->ph)
-            oc_text_right(pl->c, pl->area, pl->area.w, py / pl->sy, OC_STYLE_DIM, s->baseline[i].name);
+            oc_text_right(pl->c, pl->area, pl->area.w, py / pl->sy, OC_STYLE_DIM,
+                          s->baseline[i].name);
     }
 }
 
@@ -168,7 +174,9 @@ static void letters(oc_plot *pl, const cloud *k, int cursor)
         if (!placed(p) || !oc_plot_cell(pl, p->x, p->c->auroc, &cx, &cy))
             continue;
         oc_put(pl->c, pl->area, cx, cy, (uint32_t)(unsigned char)p->letter,
-               i == cursor ? OC_STYLE_CURSOR : p->front ? OC_STYLE_GOOD : p->style);
+               i == cursor ? OC_STYLE_CURSOR
+               : p->front  ? OC_STYLE_GOOD
+                           : p->style);
     }
     const point *p = cursor >= 0 ? &k->p[cursor] : NULL;
     int32_t cx, cy;
@@ -186,7 +194,8 @@ static void scatter(const cloud *k, const oc_state *s, int cursor, oc_canvas *c,
         const char *what = k->latency ? "latency" : "size";
         int32_t at = oc_text(c, r, 0, 0, -1, OC_STYLE_DIM, "macro AUROC");
         snprintf(right, sizeof right, "up left is better · ★ front · %s", what);
-        oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, at + 1 + oc_text_width(right) <= r.w ? right : what);
+        oc_text_right(c, r, r.w, 0, OC_STYLE_DIM,
+                      at + 1 + oc_text_width(right) <= r.w ? right : what);
         r = (oc_rect){r.x, r.y + 1, r.w, r.h - 1};
     }
     oc_plot_begin(&pl, c, r, x, y, k->latency ? "ms" : "MB");
@@ -239,7 +248,8 @@ static void table_head(const cols *k, oc_canvas *c, oc_rect r)
         oc_text_right(c, r, k->ms_x, 0, OC_STYLE_DIM, "faster");
 }
 
-static void table_row(const cloud *k, int i, bool cursor, const cols *col, oc_canvas *c, oc_rect r, int32_t y)
+static void table_row(const cloud *k, int i, bool cursor, const cols *col, oc_canvas *c, oc_rect r,
+                      int32_t y)
 {
     const point *p = &k->p[i];
     const oc_ev_candidate *e = p->c, *b = k->base >= 0 ? k->p[k->base].c : NULL;
@@ -274,7 +284,8 @@ static void table_row(const cloud *k, int i, bool cursor, const cols *col, oc_ca
     }
 }
 
-static void table(const cloud *k, const oc_state *s, const oc_view_ui *ui, int cursor, oc_canvas *c, oc_rect r)
+static void table(const cloud *k, const oc_state *s, const oc_view_ui *ui, int cursor, oc_canvas *c,
+                  oc_rect r)
 {
     int32_t name = 9;
     for (int i = 0; i < k->n; i++)
@@ -288,7 +299,8 @@ static void table(const cloud *k, const oc_state *s, const oc_view_ui *ui, int c
     table_head(&col, c, r);
     int32_t rows = r.h - 1, y = 1;
     // without a cursor the newest are shown
-    int32_t first = oc_scroll_to(cursor >= 0 ? ui->scroll : 0, cursor >= 0 ? cursor : k->n - 1, k->n, rows);
+    int32_t first =
+        oc_scroll_to(cursor >= 0 ? ui->scroll : 0, cursor >= 0 ? cursor : k->n - 1, k->n, rows);
     for (int i = first; i < k->n && y < r.h; i++, y++)
         table_row(k, i, i == cursor, &col, c, r, y);
     for (int64_t i = 0; i < s->n_baselines && y < r.h; i++, y++) {
@@ -298,7 +310,8 @@ static void table(const cloud *k, const oc_state *s, const oc_view_ui *ui, int c
         oc_text_right(c, r, col.auroc + 1, y, OC_STYLE_DIM, text);
     }
     if (y < r.h)
-        oc_text(c, r, 0, r.h - 1, -1, OC_STYLE_DIM, "★ on the front: no other is as small and as good");
+        oc_text(c, r, 0, r.h - 1, -1, OC_STYLE_DIM,
+                "★ on the front: no other is as small and as good");
 }
 
 int32_t oc__candidates_rows(const oc_state *s)
@@ -321,14 +334,16 @@ void oc__tradeoff_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_ca
     cloud k;
     gather(s, ui, &k);
     if (k.n == 0) {
-        oc_draw_empty(c, r, "no candidate yet", "models come here as the evaluate and bench stages measure them");
+        oc_draw_empty(c, r, "no candidate yet",
+                      "models come here as the evaluate and bench stages measure them");
         return;
     }
     int cursor = ui->focused ? OC_MAX(OC_MIN(ui->cursor, k.n - 1), 0) : -1;
     if (!has_points(&k)) {
         oc_rect top = {r.x, r.y, r.w, OC_MAX(r.h - k.n - 2, 0)};
         oc_draw_empty(c, top, "candidates, not measured yet",
-                      k.latency ? "latency comes with the bench stage" : "AUROC comes with the evaluate stage");
+                      k.latency ? "latency comes with the bench stage"
+                                : "AUROC comes with the evaluate stage");
         table(&k, s, ui, cursor, c, (oc_rect){r.x, r.y + top.h, r.w, r.h - top.h});
         return;
     }

@@ -7,20 +7,20 @@
 #include "views/view.h"
 
 /* name, title, key, footer keys */
-#define OC_VIEW_LIST(X)                                                                            \
-    X(run, "Run", '1', "arrows scroll")                                                            \
+#define OC_VIEW_LIST(X)                                                                         \
+    X(run, "Run", '1', "arrows scroll")                                                         \
     X(loss, "Loss", '2', "s smooth  y log  c curves  x axis  i inspect  + zoom  p pin  b base") \
-    X(sparsity, "Sparsity", '3', "m weights/heads  n model  arrows cell")                         \
-    X(quant, "Quant", '4', "arrows matrix  y log-count  n model")                                \
-    X(latency, "Latency", '5', "b baseline  y log  arrows row  o order")                           \
-    X(tradeoff, "Trade-off", '6', "m size/latency  arrows point  b baseline")             \
-    X(log, "Log", '7', "/ filter  m kind  g G ends  arrows scroll")                                \
-    X(settings, "Settings", '8', "Enter change  / filter  m changed  arrows row")                  \
+    X(sparsity, "Sparsity", '3', "m weights/heads  n model  arrows cell")                       \
+    X(quant, "Quant", '4', "arrows matrix  y log-count  n model")                               \
+    X(latency, "Latency", '5', "b baseline  y log  arrows row  o order")                        \
+    X(tradeoff, "Trade-off", '6', "m size/latency  arrows point  b baseline")                   \
+    X(log, "Log", '7', "/ filter  m kind  g G ends  arrows scroll")                             \
+    X(settings, "Settings", '8', "Enter change  / filter  m changed  arrows row")               \
     X(help, "Help", '9', "/ filter  arrows scroll")
 
-#define OC_X(id, title, digit, keys)                                                               \
-    void oc__##id##_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas *c);        \
-    bool oc__##id##_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf *command);      \
+#define OC_X(id, title, digit, keys)                                                          \
+    void oc__##id##_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas *c);   \
+    bool oc__##id##_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf *command); \
     void oc__##id##_json(const oc_state *s, const oc_view_ui *ui, oc_buf *out);
 OC_VIEW_LIST(OC_X)
 #undef OC_X

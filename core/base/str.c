@@ -271,6 +271,9 @@ void oc_fmt_f64(char out[32], double v)
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, v);
         if (strtod(out, NULL) == v)
-            return;
+            break;
     }
+    // 20, not 2e+01: people read these.
+    if (strchr(out, 'e') && fabs(v) >= 1 && fabs(v) < 1e15)
+        snprintf(out, 32, "%.0f", v);
 }

@@ -167,6 +167,17 @@ void oc_batcher_release(oc_batcher *b)
     *b = (oc_batcher){0};
 }
 
+oc_status oc_bert_keep(const oc_model *m, const oc_limits *lim, oc_bert **b, int *workers,
+                       oc_err *err)
+{
+    if (*b && oc_par_workers() <= *workers)
+        return OC_OK;
+    oc_bert_free(*b);
+    *b = NULL;
+    *workers = OC_MAX(oc_par_workers(), oc_par_cores());
+    return oc_bert_new(m, lim, b, err);
+}
+
 /* --- inference ------------------------------------------------------------------------------- */
 
 typedef struct by_length {
@@ -189,6 +200,7 @@ typedef struct inference {
     float *logits;     // owned [max_B, K]
     oc_limits lim;
     oc_bert *bert; // owned
+    int workers;
     oc_batcher batcher;
 } inference;
 
@@ -231,7 +243,7 @@ static oc_status inference_init(inference *in, const oc_model *m, oc_err *err)
     if (!in->logits)
         return OC_FAIL(err, OC_NOMEM, "out of memory for the logits of %lld notes",
                        (long long)in->lim.max_B);
-    return oc_bert_new(m, &in->lim, &in->bert, err);
+    return OC_OK;
 }
 
 static oc_status inference_run(inference *in, oc_job *job, const oc_job_hooks *hooks,
@@ -243,6 +255,7 @@ static oc_status inference_run(inference *in, oc_job *job, const oc_job_hooks *h
         oc_meter_start(&meter, job, what, "notes", in->e->n);
     for (int64_t i = 0, end; i < in->e->n; i = end) {
         OC_TRY(oc_job_poll(job, hooks, err));
+        OC_TRY(oc_bert_keep(m, &in->lim, &in->bert, &in->workers, err));
         end = batch_end(in, i);
         OC_TRY(oc_batcher_fill(&in->batcher, in->e, in->note + i, end - i, err));
         OC_TRY(oc_batch_check(&in->batcher.batch, &m->dims, &in->lim, err));

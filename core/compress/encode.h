@@ -40,6 +40,13 @@ oc_status oc_batcher_fill(oc_batcher *b, const oc_encoded *e, const int64_t *not
 void oc_batcher_release(oc_batcher *b);
 
 /*
+ * Make *b unless it is there; make it again when run.threads has grown past what it was made for
+ * (a poll may do that). *workers: private, 0 at first.
+ */
+oc_status oc_bert_keep(const oc_model *m, const oc_limits *lim, oc_bert **b, int *workers,
+                       oc_err *err) OC_NODISCARD;
+
+/*
  * Logits of every note, f32 [n,K] (caller's), in batches of at most `max_tokens` rows, notes
  * sorted by length inside (the result is in note order). Same bits for any batching.
  */

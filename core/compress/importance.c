@@ -37,6 +37,7 @@ typedef struct measure {
     oc_dataset d;  // view: texts and labels borrowed, arrays owned
     oc_encoded e;  // owned
     oc_bert *bert; // owned
+    int workers;
     oc_limits lim;
     oc_batcher batcher;   // owned
     float *grad, *z, *dz; // owned
@@ -104,7 +105,7 @@ static oc_status place(measure *t, oc_err *err)
         return OC_FAIL(err, OC_NOMEM, "out of memory for importance");
     t->lim = (oc_limits){.max_B = IMPORTANCE_BATCH, .max_T = t->e.max_T, .train = true};
     t->lim.max_N = t->lim.max_B * t->lim.max_T;
-    return oc_bert_new(t->m, &t->lim, &t->bert, err);
+    return OC_OK;
 }
 
 // column[c] = sum over rows of w * dw.
@@ -172,6 +173,7 @@ static oc_status measure_all(measure *t, const oc_checkpoint *c, const oc_datase
     oc_meter_start(&meter, t->job, "importance", "notes", n);
     for (int64_t i = 0; i < n; i += IMPORTANCE_BATCH) {
         OC_TRY(oc_job_poll(t->job, NULL, err));
+        OC_TRY(oc_bert_keep(t->m, &t->lim, &t->bert, &t->workers, err));
         OC_TRY(one_batch(t, i, OC_MIN(IMPORTANCE_BATCH, n - i), err));
         oc_meter_at(&meter, OC_MIN(i + IMPORTANCE_BATCH, n));
     }

@@ -382,6 +382,7 @@ typedef struct drift {
     const oc_model *model[2]; // f32, quantized
     oc_bert *bert[2];         // owned
     float *logits[2];         // owned [max_B, K]
+    int workers[2];
     oc_limits lim;
     oc_batcher batcher;            // owned
     double *sq, *sq_err, *max_err; // owned [L + 2]: embeddings, layers, logits
@@ -412,7 +413,6 @@ static oc_status drift_place(drift *d, const oc_encoded *e, oc_err *err)
         d->logits[i] = oc_calloc(z, sizeof(float));
         if (!d->sq || !d->sq_err || !d->max_err || !d->logits[i])
             return OC_FAIL(err, OC_NOMEM, "out of memory for comparing layers");
-        OC_TRY(oc_bert_new(d->model[i], &d->lim, &d->bert[i], err));
     }
     return OC_OK;
 }
@@ -426,8 +426,10 @@ static oc_status drift_batch(drift *d, const oc_encoded *e, int64_t first, int64
     OC_TRY(oc_batcher_fill(&d->batcher, e, note, n, err));
     const oc_batch *b = &d->batcher.batch;
     OC_TRY(oc_batch_check(b, dims, &d->lim, err));
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        OC_TRY(oc_bert_keep(d->model[i], &d->lim, &d->bert[i], &d->workers[i], err));
         oc_bert_forward(d->bert[i], b, NULL, d->logits[i]);
+    }
     for (int32_t l = 0; l <= dims->L; l++)
         compare(d, l, oc_bert_hidden(d->bert[0], l), oc_bert_hidden(d->bert[1], l), b->N * dims->H);
     compare(d, dims->L + 1, d->logits[0], d->logits[1], n * dims->K);

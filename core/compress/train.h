@@ -63,6 +63,7 @@ oc_status oc_train_undo_path(const oc_job *job, const char *run, int64_t step, c
 /* Remove surplus undo files, those that lie after `step` first (their future was undone). */
 void oc_train_trim_undo(const oc_job *job, const char *run, int64_t step);
 void oc_train_forget(const oc_job *job, const char *run);
+void oc_train_forget_undo(const oc_job *job, const char *run); /* the second kind only */
 
 /*
  * The state of a training run on disk: weights, moments, best weights, counters; safetensors with
@@ -74,13 +75,18 @@ typedef struct oc_train_state {
     double best_auroc;  /* score of the best weights: macro AUROC, accuracy where that is NaN */
     bool best_is_auroc;
     int64_t best_step, bad_evals;
-    int64_t eval_step;       /* step of the last validation; -1: none yet */
-    double sparsity;         /* prune.sparsity in force (sparse) */
+    int64_t eval_step; /* step of the last validation; -1: none yet */
+    double sparsity;   /* prune.sparsity in force (sparse) */
+    int64_t max_len;   /* tokens notes are cut at, and the seed: fixed when the run began */
+    int64_t seed;
     float *w, *m, *v, *best; /* borrowed or owned by the loop, f32 [n_floats] */
     uint8_t *keep;           /* u8 [n_floats] or NULL: where 0, the weight stays 0 */
 } oc_train_state;
 oc_status oc_train_state_save(const oc_train_state *s, const oc_layout *lo, const char *run,
                               const char *key, const char *path, int64_t *bytes,
+                              oc_err *err) OC_NODISCARD;
+/* Only max_len and seed, which must be known before the data can be read as the run read it. */
+oc_status oc_train_state_peek(const char *run, const char *path, int64_t *max_len, int64_t *seed,
                               oc_err *err) OC_NODISCARD;
 /* OC_FORMAT when the file is of another run, shape or key; *s is then as it was. */
 oc_status oc_train_state_load(oc_train_state *s, const oc_layout *lo, const char *run,

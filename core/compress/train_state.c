@@ -98,12 +98,10 @@ void oc_train_trim_undo(const oc_job *job, const char *run, int64_t step)
     }
 }
 
-void oc_train_forget(const oc_job *job, const char *run)
+void oc_train_forget_undo(const oc_job *job, const char *run)
 {
     char dir[OC_PATH_MAX], path[512];
     oc_strlist names = {0};
-    if (oc_train_path(job, run, path, NULL) == OC_OK)
-        (void)unlink(path);
     if (list_ckpt(job, dir, &names) == OC_OK)
         for (int64_t i = 0; i < names.n; i++) {
             int64_t step = undo_step(names.item[i], run);
@@ -111,6 +109,14 @@ void oc_train_forget(const oc_job *job, const char *run)
                 (void)unlink(path);
         }
     oc_strlist_release(&names);
+}
+
+void oc_train_forget(const oc_job *job, const char *run)
+{
+    char path[512];
+    if (oc_train_path(job, run, path, NULL) == OC_OK)
+        (void)unlink(path);
+    oc_train_forget_undo(job, run);
 }
 
 /* --- save ------------------------------------------------------------------------------------ */
@@ -155,6 +161,8 @@ static oc_status put_counters(oc_st_out *o, const oc_train_state *s, oc_err *err
     OC_TRY(put_i64(o, "best_step", s->best_step, err));
     OC_TRY(put_i64(o, "bad_evals", s->bad_evals, err));
     OC_TRY(put_i64(o, "eval_step", s->eval_step, err));
+    OC_TRY(put_i64(o, "max_len", s->max_len, err));
+    OC_TRY(put_i64(o, "seed", s->seed, err));
     return put_f64(o, "sparsity", s->sparsity, err);
 }
 
@@ -237,6 +245,8 @@ static oc_status get_counters(const oc_st *st, oc_train_state *s, const char *pa
     OC_TRY(get_i64(st, "best_step", -1, &s->best_step, path, err));
     OC_TRY(get_i64(st, "bad_evals", 0, &s->bad_evals, path, err));
     OC_TRY(get_i64(st, "eval_step", -1, &s->eval_step, path, err));
+    OC_TRY(get_i64(st, "max_len", 3, &s->max_len, path, err));
+    OC_TRY(get_i64(st, "seed", 0, &s->seed, path, err));
     s->best_is_auroc = is_auroc != 0;
     return get_f64(st, "sparsity", &s->sparsity, path, err);
 }
@@ -282,6 +292,31 @@ static oc_status take_all(const oc_st *st, oc_train_state *s, const oc_layout *l
     return OC_OK;
 }
 
+static oc_status expect_run(const oc_st *st, const char *run, const char *path, oc_err *err)
+{
+    OC_TRY(expect_text(st, "format", STATE_FORMAT, "not a training checkpoint", path, err));
+    return expect_text(st, "run", run, "this is the checkpoint of another run", path, err);
+}
+
+oc_status oc_train_state_peek(const char *run, const char *path, int64_t *max_len, int64_t *seed,
+                              oc_err *err)
+{
+    oc_st *st = NULL;
+    int64_t cut, s;
+    OC_TRY(oc_st_open(path, &st, err));
+    oc_status rc = expect_run(st, run, path, err);
+    if (rc == OC_OK)
+        rc = get_i64(st, "max_len", 3, &cut, path, err);
+    if (rc == OC_OK)
+        rc = get_i64(st, "seed", 0, &s, path, err);
+    if (rc == OC_OK) {
+        *max_len = cut;
+        *seed = s;
+    }
+    oc_st_close(st);
+    return rc;
+}
+
 oc_status oc_train_state_load(oc_train_state *s, const oc_layout *lo, const char *run,
                               const char *key, const char *path, oc_err *err)
 {
@@ -289,9 +324,7 @@ oc_status oc_train_state_load(oc_train_state *s, const oc_layout *lo, const char
     oc_st *st = NULL;
     OC_TRY(layout_key(lo, shape, err));
     OC_TRY(oc_st_open(path, &st, err));
-    oc_status rc = expect_text(st, "format", STATE_FORMAT, "not a training checkpoint", path, err);
-    if (rc == OC_OK)
-        rc = expect_text(st, "run", run, "this is the checkpoint of another run", path, err);
+    oc_status rc = expect_run(st, run, path, err);
     if (rc == OC_OK)
         rc = expect_text(st, "shape", shape, "the network has another shape", path, err);
     if (rc == OC_OK)

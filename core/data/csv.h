@@ -16,9 +16,9 @@
 typedef struct oc_csv oc_csv;
 
 typedef struct oc_csv_row {
-    int64_t line;      /* 1-based line the record starts on */
-    int64_t n;         /* fields */
-    char **field;      /* borrowed until the next call; NUL-terminated */
+    int64_t line; /* 1-based line the record starts on */
+    int64_t n;    /* fields */
+    char **field; /* borrowed until the next call; NUL-terminated */
 } oc_csv_row;
 
 /*

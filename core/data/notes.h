@@ -22,7 +22,7 @@
 typedef struct oc_notes_opts {
     const char *task; /* mortality | los | diagnoses | procedures */
     uint64_t seed;
-    double noise;     /* 0..1 label noise; 0.5 is the default difficulty */
+    double noise; /* 0..1 label noise; 0.5 is the default difficulty */
 } oc_notes_opts;
 
 /*

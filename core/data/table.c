@@ -283,6 +283,8 @@ static oc_status json_next(oc_table *t, oc_table_row *row, int *got, oc_err *err
     *got = json_line(t, &begin, &end);
     if (!*got)
         return OC_OK;
+    if (memchr(t->data + begin, 0, end - begin))
+        return OC_FAIL(err, OC_FORMAT, "%s:%lld: a NUL byte", t->name, (long long)t->line);
     OC_TRY(json_parse_line(t, t->data + begin, end - begin, err));
     if (!oc_json_is_object(t->doc))
         return OC_FAIL(err, OC_FORMAT, "%s:%lld: not a JSON object", t->name, (long long)t->line);

@@ -20,13 +20,13 @@
 typedef enum { OC_TASK_SINGLE, OC_TASK_MULTI } oc_task_kind;
 
 typedef struct oc_task {
-    char name[64];         /* "mortality", ...; free text otherwise */
+    char name[64]; /* "mortality", ...; free text otherwise */
     oc_task_kind kind;
     char text_column[64];
     char label_column[64];
-    char id_column[64];    /* "" or absent in the file: row number is the id */
-    char delimiter;        /* between labels of a multi-label cell, ',' */
-    oc_strlist labels;     /* names of the K classes, in logit order */
+    char id_column[64]; /* "" or absent in the file: row number is the id */
+    char delimiter;     /* between labels of a multi-label cell, ',' */
+    oc_strlist labels;  /* names of the K classes, in logit order */
 } oc_task;
 
 /*
@@ -49,10 +49,10 @@ const char *oc_split_name(oc_split s); /* "train" "valid" "test" */
 typedef struct oc_dataset {
     int64_t n;
     size_t cap;
-    char **id;        /* owned [n] */
-    char **text;      /* owned [n] */
-    int32_t *label;   /* single: owned [n] class index; NULL for multi */
-    uint8_t *labels;  /* multi: owned [n*K] 0/1; NULL for single */
+    char **id;       /* owned [n] */
+    char **text;     /* owned [n] */
+    int32_t *label;  /* single: owned [n] class index; NULL for multi */
+    uint8_t *labels; /* multi: owned [n*K] 0/1; NULL for single */
     int64_t K;
     oc_task_kind kind;
 } oc_dataset;
@@ -69,13 +69,13 @@ typedef struct oc_data_source {
     const char *dir;
     const char *files[OC_N_SPLITS]; /* by file; "" when not given */
     const char *file;               /* one file for all splits ("" when split by files) */
-    const char *split_column;       /* column holding train / dev|val|valid|validation / test; "" none */
-    int64_t test_every;             /* k > 0 and no split column: rows with index % k == k-1 are test */
-    double valid_frac;              /* valid rows taken from train when no valid split is given */
-    uint64_t seed;                  /* of that draw */
-    bool skip_bad_rows;             /* data.bad_rows=skip */
-    int64_t max_rows;               /* per split; 0 = all */
-    bool need_labels;               /* false: predict on unlabelled rows */
+    const char *split_column; /* column holding train / dev|val|valid|validation / test; "" none */
+    int64_t test_every;       /* k > 0 and no split column: rows with index % k == k-1 are test */
+    double valid_frac;        /* valid rows taken from train when no valid split is given */
+    uint64_t seed;            /* of that draw */
+    bool skip_bad_rows;       /* data.bad_rows=skip */
+    int64_t max_rows;         /* per split; 0 = all */
+    bool need_labels;         /* false: predict on unlabelled rows */
 } oc_data_source;
 
 /* Bad rows found when skipping (first 32 are described). */

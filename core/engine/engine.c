@@ -160,7 +160,11 @@ static oc_status apply_undo(oc_engine *e, const oc_job_hooks *hooks, oc_err *err
     if (hooks)
         back.step = to_step >= 0 ? to_step : hooks->step;
     emit_setting(e, &back, "undo");
-    return OC_OK;
+    pthread_mutex_lock(&e->req_mu);
+    // A newer request for the same key that still waits in the queue will win when it is applied.
+    oc_status rc = oc_settings_set(&e->accepted, c.key, c.old, err);
+    pthread_mutex_unlock(&e->req_mu);
+    return rc;
 }
 
 static void apply_note(oc_engine *e, const oc_request *r, const oc_job_hooks *hooks)
@@ -280,7 +284,7 @@ static void run(oc_engine *e, const oc_request *r)
     if (rc != OC_OK && rc != OC_CANCELLED)
         oc_job_alert(&e->job, "error", "%s", err.msg);
     emit_job(e, rc == OC_OK ? "done" : stopping ? "stopped" : rc == OC_CANCELLED ? "cancelled" : "failed",
-             rc == OC_OK ? "" : err.msg, -1);
+             rc == OC_OK ? r->text : err.msg, -1);
     pthread_mutex_lock(&e->req_mu);
     e->busy = e->paused = false;
     // Requests that only make sense during a run and came too late.

@@ -136,7 +136,7 @@ static void emit_model(oc_pipeline *p, const oc_checkpoint *c, const char *name,
     m->vocab = c->model->dims.V;
     OC_EV_SET(m->casing, c->tok->lowercase ? "uncased" : "cased");
     OC_EV_SET(m->casing_from, oc_casing_from_text(c->casing_from));
-    m->mean_tokens = mean_tokens(&p->data.split[OC_SPLIT_TRAIN], c, p->job->set.train_max_len, &m->cut_frac);
+    m->mean_tokens = mean_tokens(&p->data.split[OC_SPLIT_TRAIN], c, oc_max_len(&c->config, p->job->set.train_max_len), &m->cut_frac);
     oc_job_emit(p->job, &e);
 }
 
@@ -359,7 +359,7 @@ static oc_status quantize(oc_pipeline *p, const char *run, const char *path, oc_
     oc_report_sparsity(p->job, c->model, (double)NAN, run);
     oc_dataset calib = p->data.split[OC_SPLIT_VALID];
     calib.n = OC_MIN(calib.n, s->quant_notes);
-    OC_TRY_GOTO(out, rc, oc_encode_all(p->job, &calib, c->tok, s->train_max_len, &notes, err));
+    OC_TRY_GOTO(out, rc, oc_encode_all(p->job, &calib, c->tok, oc_max_len(&c->config, s->train_max_len), &notes, err));
     OC_TRY_GOTO(out, rc, oc_quantize_drift(p->job, f32, c->model, &notes, s->quant_notes, run, err));
     rc = oc_pipeline_candidate(p, c, run, "quantize", 0, err);
 out:

@@ -99,6 +99,7 @@ static oc_status load(oc_pipeline *p, oc_err *err)
     if (!strcmp(s->data_source, "notes")) {
         oc_notes_opts o = {.task = s->task, .seed = (uint64_t)s->data_seed, .noise = s->data_noise};
         const int64_t rows[OC_N_SPLITS] = {s->data_rows_train, s->data_rows_valid, s->data_rows_test};
+        oc_task_release(&p->task); // the notes bring their own
         return oc_notes_data(&o, rows, &p->task, &p->data, err);
     }
     oc_data_source src = {

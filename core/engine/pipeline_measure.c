@@ -92,7 +92,7 @@ oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const ch
     } else {
         char what[96];
         snprintf(what, sizeof what, "evaluating %s", name);
-        OC_TRY_GOTO(out, rc, oc_encode_all(p->job, test, c->tok, p->job->set.train_max_len, &e, err));
+        OC_TRY_GOTO(out, rc, oc_encode_all(p->job, test, c->tok, oc_max_len(&c->config, p->job->set.train_max_len), &e, err));
         OC_TRY_GOTO(out, rc, oc_infer_all(p->job, c->model, &e, 8192, what, logits, err));
     }
     OC_TRY_GOTO(out, rc, metrics_of(p, test, logits, n_boot, &m, err));

@@ -20,7 +20,7 @@ const char *oc_casing_from_text(oc_casing_from f)
     return "unknown";
 }
 
-/* --- where it is ------------------------------------------------------------------------------- */
+/* --- where it is ------------------------------------------------------------------------------ */
 
 typedef struct place {
     char dir[OC_PATH_MAX], weights[OC_PATH_MAX];
@@ -35,8 +35,9 @@ static oc_status no_weights(const char *dir, oc_err *err)
         OC_TRY(oc_path_join(p, dir, other[i], err));
         if (oc_path_exists(p))
             return OC_FAIL(err, OC_UNSUPPORTED,
-                           "%s has %s but no " OC__CKPT_WEIGHTS "; save the model as one safetensors file", dir,
-                           other[i]);
+                           "%s has %s but no " OC__CKPT_WEIGHTS
+                           "; save the model as one safetensors file",
+                           dir, other[i]);
     }
     return OC_FAIL(err, OC_IO, "%s has no " OC__CKPT_WEIGHTS "; a model folder was expected", dir);
 }
@@ -69,7 +70,7 @@ static oc_status find_place(const char *path, place *at, oc_err *err)
     return OC_OK;
 }
 
-/* --- its tokenizer ----------------------------------------------------------------------------- */
+/* --- its tokenizer ---------------------------------------------------------------------------- */
 
 /* do_lower_case (-1: not said) and model_max_length (0: not said) of tokenizer_config.json. */
 static oc_status read_tokenizer_config(const char *dir, int *lower, int64_t *max_len, oc_err *err)
@@ -108,8 +109,10 @@ static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
     OC_TRY(oc_vocab_load(path, &v, err));
     oc_status rc = OC_OK;
     if (oc_vocab_size(v) != c->config.dims.V)
-        rc = OC_FAIL(err, OC_FORMAT, "%s has %d entries, but the model's vocab_size is %d: it is not its vocabulary",
-                     path, (int)oc_vocab_size(v), (int)c->config.dims.V);
+        rc =
+            OC_FAIL(err, OC_FORMAT,
+                    "%s has %d entries, but the model's vocab_size is %d: it is not its vocabulary",
+                    path, (int)oc_vocab_size(v), (int)c->config.dims.V);
     c->casing_from = lower >= 0                  ? OC_CASING_TOKENIZER_CONFIG
                      : c->config.lower_case >= 0 ? OC_CASING_CONFIG
                                                  : OC_CASING_GUESSED;
@@ -128,9 +131,10 @@ static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
     return OC_OK;
 }
 
-/* --- its weights ------------------------------------------------------------------------------- */
+/* --- its weights ------------------------------------------------------------------------------ */
 
-static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, const char *what, oc_err *err)
+static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, const char *what,
+                         oc_err *err)
 {
     const oc_param *p = &m->layout.param[i];
     int8_t *q = oc_alloc((size_t)p->n);
@@ -142,7 +146,8 @@ static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, con
     }
     for (int64_t k = 0; k < p->n && rc == OC_OK; k++)
         if (q[k] == -128)
-            rc = OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds -128; -127 to 127 was expected", what, src->w->name);
+            rc = OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds -128; -127 to 127 was expected", what,
+                         src->w->name);
     for (int64_t k = 0; k < p->rows && rc == OC_OK; k++)
         if (!(isfinite(scale[k]) && scale[k] >= 0))
             rc = OC_FAIL(err, OC_FORMAT, "%s: tensor %s: entry %lld is no finite number >= 0", what,
@@ -156,7 +161,8 @@ static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, con
     return OC_OK;
 }
 
-static oc_status read_f32(oc_model *m, int32_t i, const oc_st_tensor *t, const char *what, oc_err *err)
+static oc_status read_f32(oc_model *m, int32_t i, const oc_st_tensor *t, const char *what,
+                          oc_err *err)
 {
     float *w = m->w[i].f32;
     int64_t n = m->layout.param[i].n;
@@ -165,12 +171,14 @@ static oc_status read_f32(oc_model *m, int32_t i, const oc_st_tensor *t, const c
     for (int64_t k = 0; k < n; k++)
         probe += w[k] * 0.0f;
     if (isnan(probe))
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds NaN or infinite numbers", what, t->name);
+        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds NaN or infinite numbers", what,
+                       t->name);
     return OC_OK;
 }
 
 /* K, and whether a head has to be made. */
-static oc_status settle_head(oc_checkpoint *c, const oc_st *st, const char *what, int32_t n_labels, oc_err *err)
+static oc_status settle_head(oc_checkpoint *c, const oc_st *st, const char *what, int32_t n_labels,
+                             oc_err *err)
 {
     const oc_st_tensor *w = oc__ckpt_find(st, "classifier.weight");
     oc_dims *d = &c->config.dims;
@@ -183,12 +191,15 @@ static oc_status settle_head(oc_checkpoint *c, const oc_st *st, const char *what
         d->K = (int32_t)w->dim[0];
     }
     if (d->K == 0 && !w)
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor classifier.weight is missing, and how many labels it should "
-                       "have was not said", what);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: tensor classifier.weight is missing, and how many labels it should "
+                       "have was not said",
+                       what);
     return OC_OK;
 }
 
-static oc_status read_weights(oc_checkpoint *c, const oc_st *st, const char *what, uint64_t seed, oc_err *err)
+static oc_status read_weights(oc_checkpoint *c, const oc_st *st, const char *what, uint64_t seed,
+                              oc_err *err)
 {
     // Map and check before the weights are allocated: what a config asks for may be absurd.
     oc_layout lo;
@@ -215,7 +226,8 @@ static oc_status read_weights(oc_checkpoint *c, const oc_st *st, const char *wha
     return rc;
 }
 
-static oc_status load_into(oc_checkpoint *c, const place *at, int32_t n_labels, uint64_t seed, oc_err *err)
+static oc_status load_into(oc_checkpoint *c, const place *at, int32_t n_labels, uint64_t seed,
+                           oc_err *err)
 {
     char path[OC_PATH_MAX];
     if (strlen(at->dir) >= sizeof c->path)
@@ -234,7 +246,8 @@ static oc_status load_into(oc_checkpoint *c, const place *at, int32_t n_labels, 
     return rc == OC_OK ? read_tokenizer(c, at->dir, err) : rc;
 }
 
-oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed, oc_checkpoint **out, oc_err *err)
+oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed, oc_checkpoint **out,
+                             oc_err *err)
 {
     place at;
     OC_TRY(find_place(path, &at, err));
@@ -259,12 +272,13 @@ void oc_checkpoint_free(oc_checkpoint *c)
     oc_free(c);
 }
 
-/* --- made and copied --------------------------------------------------------------------------- */
+/* --- made and copied -------------------------------------------------------------------------- */
 
 oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **out, oc_err *err)
 {
     if (oc_vocab_size(tok->vocab) != model->dims.V)
-        return OC_FAIL(err, OC_SHAPE, "the vocabulary has %d entries, but the model's vocab_size is %d",
+        return OC_FAIL(err, OC_SHAPE,
+                       "the vocabulary has %d entries, but the model's vocab_size is %d",
                        (int)oc_vocab_size(tok->vocab), (int)model->dims.V);
     oc_checkpoint *c = oc_calloc(1, sizeof *c);
     if (!c)
@@ -298,7 +312,7 @@ out:
     return rc;
 }
 
-/* --- its key ----------------------------------------------------------------------------------- */
+/* --- its key ---------------------------------------------------------------------------------- */
 
 /* Two chains of 64-bit hashes: a key of 128 bits that needs no memory, so it cannot fail. */
 typedef struct chain {

@@ -18,59 +18,69 @@
 #include "core/nn/model.h"
 #include "core/text/wordpiece.h"
 
-typedef enum { OC_CASING_TOKENIZER_CONFIG, OC_CASING_CONFIG, OC_CASING_GUESSED, OC_CASING_MADE } oc_casing_from;
-const char *oc_casing_from_text(oc_casing_from f); /* "tokenizer_config.json", "guessed from vocab.txt", ... */
+typedef enum {
+    OC_CASING_TOKENIZER_CONFIG,
+    OC_CASING_CONFIG,
+    OC_CASING_GUESSED,
+    OC_CASING_MADE
+} oc_casing_from;
+/* "tokenizer_config.json", "guessed from vocab.txt", ... */
+const char *oc_casing_from_text(oc_casing_from f);
 
 typedef struct oc_checkpoint {
-    oc_config config;        /* config.dims == model->dims */
-    oc_model *model;         /* owned */
-    oc_tokenizer *tok;       /* owned */
+    oc_config config;  /* config.dims == model->dims */
+    oc_model *model;   /* owned */
+    oc_tokenizer *tok; /* owned */
     oc_casing_from casing_from;
-    bool head_missing;       /* classifier was not in the file: random until trained */
-    char path[512];          /* folder it came from or was last saved to; "" when new */
-    int64_t bytes;           /* of model.safetensors there; 0 when new or a copy */
+    bool head_missing; /* classifier was not in the file: random until trained */
+    char path[512];    /* folder it came from or was last saved to; "" when new */
+    int64_t bytes;     /* of model.safetensors there; 0 when new or a copy */
 } oc_checkpoint;
 
 /*
  * Load a folder (or its model.safetensors). A missing classifier is allowed when `n_labels` > 0:
  * a head of that size is made (seed) and head_missing set. OC_FORMAT names the tensor that is
  * missing, surplus or of another shape; a vocabulary that is not V long is an error. Tensor names
- * with and without "bert.", LayerNorm.gamma/beta, F16, BF16 and F64 are read; position_ids and cls.*
- * are passed over. K comes from config.json, else from the classifier's rows.
+ * with and without "bert.", LayerNorm.gamma/beta, F16, BF16 and F64 are read; position_ids and
+ * cls.* are passed over. K comes from config.json, else from the classifier's rows.
  * Casing: tokenizer_config.json, else config.json (optimclm.do_lower_case), else guessed from
  * vocab.txt.
  * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT, OC_UNSUPPORTED, OC_SHAPE. Threads: any.
  */
-oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed,
-                             oc_checkpoint **out, oc_err *err) OC_NODISCARD;
+oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed, oc_checkpoint **out,
+                             oc_err *err) OC_NODISCARD;
 void oc_checkpoint_free(oc_checkpoint *c);
 
-/* From parts, all taken (on success only): a model trained from scratch. OC_SHAPE: V != vocabulary. */
+/*
+ * From parts, all taken (on success only): a model trained from scratch.
+ * Returns OC_OK, OC_NOMEM, OC_SHAPE (the vocabulary is not V long).
+ */
 oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **out,
                             oc_err *err) OC_NODISCARD;
 /* A copy to be changed: its bytes are 0 until it is saved. */
 oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err) OC_NODISCARD;
 
 /*
- * Write the folder atomically, read it back and compare: "<dir>.saving" is written and synced, an old
- * <dir> is set aside as "<dir>.replaced" (from which oc_checkpoint_load reads should we die just
- * then), the new one takes its name, the old one is removed. Only a folder that holds a model and
- * nothing else is replaced. Same model, same bytes.
+ * Write the folder atomically, read it back and compare: "<dir>.saving" is written and synced, an
+ * old <dir> is set aside as "<dir>.replaced" (from which oc_checkpoint_load reads should we die
+ * just then), the new one takes its name, the old one is removed. Only a folder that holds a model
+ * and nothing else is replaced. Same model, same bytes.
  *   c      inout  config follows the model (dims) and the tokenizer (casing); path, bytes set
  *   bytes  out    size of model.safetensors on disk; may be NULL
  * Returns OC_OK, OC_IO, OC_NOMEM, OC_RANGE (path too long), OC_SHAPE (labels or vocabulary do not
  * fit the model), OC_STATE (the folder holds other files).
  */
-oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes, oc_err *err) OC_NODISCARD;
+oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes,
+                             oc_err *err) OC_NODISCARD;
 
 /* Content key over weights, dims and tokenizer: what a cached output depends on. */
 void oc_checkpoint_key(const oc_checkpoint *c, char out[33]);
 
 /*
- * inspect: one JSON object, appended. path, architecture, hidden, head_size, vocab, positions, labels,
- * multi_label, task, max_len, casing ("cased"/"uncased"), casing_from, head_missing, params, bytes,
- * layers [{heads, ffn, bits, sparsity}], blocks {embeddings, attention, ffn, head: {params, bytes}},
- * tensors [{name, dtype, shape, bytes}] as they are stored.
+ * inspect: one JSON object, appended. path, architecture, hidden, head_size, vocab, positions,
+ * classes, labels, multi_label, task, max_len, casing ("cased"/"uncased"), casing_from,
+ * head_missing, params, bytes, layers [{heads, ffn, bits, sparsity}], blocks {embeddings,
+ * attention, ffn, head: {params, bytes}}, tensors [{name, dtype, shape, bytes}] as they are stored.
  */
 oc_status oc_checkpoint_describe(const oc_checkpoint *c, oc_buf *json, oc_err *err) OC_NODISCARD;
 

@@ -33,7 +33,10 @@ const oc_st_tensor *oc__ckpt_find(const oc_st *st, const char *name)
     return NULL;
 }
 
-void oc__ckpt_scale_name(const oc_param *p, char out[96]) { snprintf(out, 96, "%s_scale", p->name); }
+void oc__ckpt_scale_name(const oc_param *p, char out[96])
+{
+    snprintf(out, 96, "%s_scale", p->name);
+}
 
 static void shape_text(const int64_t *dim, int32_t n, char out[64])
 {
@@ -43,8 +46,8 @@ static void shape_text(const int64_t *dim, int32_t n, char out[64])
         at += (size_t)snprintf(out + at, 64 - at, "%s%lld", i ? ", " : "", (long long)dim[i]);
 }
 
-static oc_status check_shape(const oc_st_tensor *t, const char *what, int32_t n_dims, const int64_t *dim,
-                             oc_err *err)
+static oc_status check_shape(const oc_st_tensor *t, const char *what, int32_t n_dims,
+                             const int64_t *dim, oc_err *err)
 {
     bool same = t->n_dims == n_dims;
     for (int32_t i = 0; i < n_dims && same; i++)
@@ -54,13 +57,14 @@ static oc_status check_shape(const oc_st_tensor *t, const char *what, int32_t n_
     char have[64], want[64];
     shape_text(t->dim, t->n_dims, have);
     shape_text(dim, n_dims, want);
-    return OC_FAIL(err, OC_FORMAT, "%s: tensor %.100s has the shape [%s]; the config asks for [%s]", what,
-                   t->name, have, want);
+    return OC_FAIL(err, OC_FORMAT, "%s: tensor %.100s has the shape [%s]; the config asks for [%s]",
+                   what, t->name, have, want);
 }
 
 static bool is_float(const oc_st_tensor *t)
 {
-    return t->dtype == OC_DT_F32 || t->dtype == OC_DT_F16 || t->dtype == OC_DT_BF16 || t->dtype == OC_DT_F64;
+    return t->dtype == OC_DT_F32 || t->dtype == OC_DT_F16 || t->dtype == OC_DT_BF16 ||
+           t->dtype == OC_DT_F64;
 }
 
 static oc_status map_one(const oc_st *st, const char *what, const oc_param *p, oc__ckpt_source *src,
@@ -79,11 +83,12 @@ static oc_status map_one(const oc_st *st, const char *what, const oc_param *p, o
     oc__ckpt_scale_name(p, name);
     src->scale = oc__ckpt_find(st, name);
     if (!src->scale)
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s is missing; %s is int8", what, name, src->w->name);
+        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s is missing; %s is int8", what, name,
+                       src->w->name);
     OC_TRY(check_shape(src->scale, what, 1, dim, err));
     if (src->scale->dtype != OC_DT_F32)
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s has the type %s; F32 was expected", what, name,
-                       oc_dtype_name(src->scale->dtype));
+        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s has the type %s; F32 was expected", what,
+                       name, oc_dtype_name(src->scale->dtype));
     return OC_OK;
 }
 
@@ -99,8 +104,10 @@ static oc_status check_surplus(const oc_st *st, const char *what, const bool *us
     for (int32_t i = 0; i < oc_st_count(st); i++) {
         const char *name = oc_st_at(st, i)->name;
         if (!used[i] && !passed_over(name))
-            return OC_FAIL(err, OC_FORMAT, "%s: tensor %.100s belongs to no part of the model that the config "
-                           "describes", what, name);
+            return OC_FAIL(err, OC_FORMAT,
+                           "%s: tensor %.100s belongs to no part of the model that the config "
+                           "describes",
+                           what, name);
     }
     return OC_OK;
 }

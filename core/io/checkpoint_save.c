@@ -12,7 +12,7 @@
 
 #define SAVING ".saving"
 
-/* --- the files --------------------------------------------------------------------------------- */
+/* --- the files -------------------------------------------------------------------------------- */
 
 static oc_status add_param(oc_st_out *o, const oc_param *p, const oc_weight *w, oc_err *err)
 {
@@ -48,7 +48,8 @@ static oc_status write_tokenizer_config(const oc_checkpoint *c, const char *path
     oc_jw_open(&w, '{');
     oc_jw_kstr(&w, "tokenizer_class", "BertTokenizer");
     oc_jw_kbool(&w, "do_lower_case", c->tok->lowercase);
-    oc_jw_ki64(&w, "model_max_length", c->config.max_len > 0 ? c->config.max_len : c->config.dims.P);
+    oc_jw_ki64(&w, "model_max_length",
+               c->config.max_len > 0 ? c->config.max_len : c->config.dims.P);
     oc_jw_kstr(&w, "pad_token", oc_vocab_token(c->tok->vocab, s.pad));
     oc_jw_kstr(&w, "unk_token", oc_vocab_token(c->tok->vocab, s.unk));
     oc_jw_kstr(&w, "cls_token", oc_vocab_token(c->tok->vocab, s.cls));
@@ -77,21 +78,25 @@ static oc_status write_files(const oc_checkpoint *c, const char *dir, int64_t *b
     return oc_config_write(&c->config, path, err);
 }
 
-/* --- reading back ------------------------------------------------------------------------------ */
+/* --- reading back ----------------------------------------------------------------------------- */
 
 static bool same_dims(const oc_dims *a, const oc_dims *b)
 {
-    bool same = a->L == b->L && a->H == b->H && a->D == b->D && a->V == b->V && a->P == b->P && a->S == b->S &&
-                a->K == b->K && a->act == b->act && !memcmp(&a->eps, &b->eps, sizeof a->eps) &&
+    bool same = a->L == b->L && a->H == b->H && a->D == b->D && a->V == b->V && a->P == b->P &&
+                a->S == b->S && a->K == b->K && a->act == b->act &&
+                !memcmp(&a->eps, &b->eps, sizeof a->eps) &&
                 !memcmp(&a->p_hidden, &b->p_hidden, sizeof a->p_hidden) &&
-                !memcmp(&a->p_attn, &b->p_attn, sizeof a->p_attn) && !memcmp(&a->p_cls, &b->p_cls, sizeof a->p_cls);
+                !memcmp(&a->p_attn, &b->p_attn, sizeof a->p_attn) &&
+                !memcmp(&a->p_cls, &b->p_cls, sizeof a->p_cls);
     return same && !memcmp(a->A, b->A, (size_t)a->L * sizeof *a->A) &&
            !memcmp(a->F, b->F, (size_t)a->L * sizeof *a->F);
 }
 
 static oc_status differs(const char *path, const char *what, oc_err *err)
 {
-    return OC_FAIL(err, OC_IO, "%s was written, but %s reads back differently; nothing was replaced", path, what);
+    return OC_FAIL(err, OC_IO,
+                   "%s was written, but %s reads back differently; nothing was replaced", path,
+                   what);
 }
 
 static bool same_bits(const oc_param *p, const oc_weight *w, const oc__ckpt_source *src)
@@ -99,7 +104,8 @@ static bool same_bits(const oc_param *p, const oc_weight *w, const oc__ckpt_sour
     if (w->q)
         return src->scale && !memcmp(src->w->data, w->q, (size_t)p->n) &&
                !memcmp(src->scale->data, w->scale, (size_t)p->rows * sizeof(float));
-    return src->w->dtype == OC_DT_F32 && !memcmp(src->w->data, w->f32, (size_t)p->n * sizeof(float));
+    return src->w->dtype == OC_DT_F32 &&
+           !memcmp(src->w->data, w->f32, (size_t)p->n * sizeof(float));
 }
 
 static oc_status verify_weights(const oc_model *m, const char *path, oc_err *err)
@@ -122,8 +128,9 @@ static oc_status verify_config(const oc_config *c, const char *path, oc_err *err
     oc_config back;
     OC_TRY(oc_config_read(path, &back, err));
     bool same = same_dims(&back.dims, &c->dims) && back.multi_label == c->multi_label &&
-                back.lower_case == c->lower_case && back.max_len == c->max_len && back.pad_id == c->pad_id &&
-                !strcmp(back.task, c->task) && !strcmp(back.text_column, c->text_column) &&
+                back.lower_case == c->lower_case && back.max_len == c->max_len &&
+                back.pad_id == c->pad_id && !strcmp(back.task, c->task) &&
+                !strcmp(back.text_column, c->text_column) &&
                 !strcmp(back.label_column, c->label_column);
     for (int64_t i = 0; i < c->labels.n && same; i++)
         same = i < back.labels.n && !strcmp(back.labels.item[i], c->labels.item[i]);
@@ -153,12 +160,13 @@ static oc_status verify(const oc_checkpoint *c, const char *dir, oc_err *err)
     return verify_vocab(c->tok->vocab, path, err);
 }
 
-/* --- taking the name --------------------------------------------------------------------------- */
+/* --- taking the name -------------------------------------------------------------------------- */
 
 /* Files we write, or their temporary names. */
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {OC__CKPT_WEIGHTS, OC__CKPT_CONFIG, OC__CKPT_VOCAB, OC__CKPT_TOKENIZER};
+    static const char *const ours[] = {OC__CKPT_WEIGHTS, OC__CKPT_CONFIG, OC__CKPT_VOCAB,
+                                       OC__CKPT_TOKENIZER};
     for (int i = 0; i < OC_COUNT(ours); i++) {
         size_t n = strlen(ours[i]);
         if (!strncmp(name, ours[i], n) && (!name[n] || oc_str_starts(name + n, ".tmp-")))
@@ -178,8 +186,10 @@ static oc_status check_replaceable(const char *dir, oc_err *err)
     oc_status rc = oc_dir_list(dir, &names, err);
     for (int64_t i = 0; i < names.n && rc == OC_OK; i++)
         if (!is_ours(names.item[i]))
-            rc = OC_FAIL(err, OC_STATE, "%s holds %.100s, which is no part of a model we wrote; name another folder",
-                         dir, names.item[i]);
+            rc = OC_FAIL(
+                err, OC_STATE,
+                "%s holds %.100s, which is no part of a model we wrote; name another folder", dir,
+                names.item[i]);
     oc_strlist_release(&names);
     return rc;
 }
@@ -205,7 +215,8 @@ static oc_status follow_model(oc_checkpoint *c, oc_err *err)
 {
     const oc_model *m = c->model;
     if (oc_vocab_size(c->tok->vocab) != m->dims.V)
-        return OC_FAIL(err, OC_SHAPE, "the vocabulary has %d entries, but the model's vocab_size is %d",
+        return OC_FAIL(err, OC_SHAPE,
+                       "the vocabulary has %d entries, but the model's vocab_size is %d",
                        (int)oc_vocab_size(c->tok->vocab), (int)m->dims.V);
     if (c->config.labels.n > 0 && c->config.labels.n != m->dims.K)
         return OC_FAIL(err, OC_SHAPE, "there are %lld labels, but the model has %d classes",
@@ -222,7 +233,8 @@ oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes, 
 {
     char to[sizeof c->path], temp[sizeof to + 16], aside[sizeof to + 16];
     if (strlen(dir) >= sizeof to || !*dir)
-        return OC_FAIL(err, OC_RANGE, "a folder's path must have 1 to %zu bytes: \"%.80s\"", sizeof to - 1, dir);
+        return OC_FAIL(err, OC_RANGE, "a folder's path must have 1 to %zu bytes: \"%.80s\"",
+                       sizeof to - 1, dir);
     oc_strlcpy(to, dir, sizeof to);
     for (size_t n = strlen(to); n > 1 && to[n - 1] == '/'; n--)
         to[n - 1] = 0;

@@ -22,7 +22,7 @@ enum {
     MAX_K = 65536
 };
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct reader {
     const oc_json *j; // the object at hand
@@ -40,8 +40,8 @@ static const oc_json *key_of(const reader *r, const char *key)
 
 static oc_status bad_int(const reader *r, const char *key, int64_t lo, int64_t hi)
 {
-    return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must be a whole number from %lld to %lld", r->what, r->in,
-                   key, (long long)lo, (long long)hi);
+    return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must be a whole number from %lld to %lld", r->what,
+                   r->in, key, (long long)lo, (long long)hi);
 }
 
 static oc_status read_int(const reader *r, const char *key, int32_t lo, int32_t hi, int32_t *out)
@@ -57,7 +57,8 @@ static oc_status read_int(const reader *r, const char *key, int32_t lo, int32_t 
 }
 
 /* *out stays as it is when the key is absent. */
-static oc_status read_int_opt(const reader *r, const char *key, int32_t lo, int32_t hi, int32_t *out)
+static oc_status read_int_opt(const reader *r, const char *key, int32_t lo, int32_t hi,
+                              int32_t *out)
 {
     return key_of(r, key) ? read_int(r, key, lo, hi, out) : OC_OK;
 }
@@ -69,7 +70,8 @@ static oc_status read_prob(const reader *r, const char *key, float *out)
         return OC_OK;
     double x = oc_json_num(v, -1);
     if (!(x >= 0 && (float)x < 1.0f))
-        return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must be a number from 0 to below 1", r->what, r->in, key);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must be a number from 0 to below 1", r->what,
+                       r->in, key);
     *out = (float)x;
     return OC_OK;
 }
@@ -101,10 +103,11 @@ static oc_status sub_object(const reader *r, const char *key, const oc_json **ou
     return OC_OK;
 }
 
-static oc_status unsupported(const reader *r, const char *key, const char *value, const char *expected)
+static oc_status unsupported(const reader *r, const char *key, const char *value,
+                             const char *expected)
 {
-    return OC_FAIL(r->err, OC_UNSUPPORTED, "%s: %s \"%.60s\" is not supported; %s was expected", r->what, key,
-                   value, expected);
+    return OC_FAIL(r->err, OC_UNSUPPORTED, "%s: %s \"%.60s\" is not supported; %s was expected",
+                   r->what, key, value, expected);
 }
 
 /* That it is a BERT encoder as this program computes it. */
@@ -130,8 +133,8 @@ static oc_status read_act(const reader *r, oc_act *out)
     static const struct {
         const char *name;
         oc_act act;
-    } known[] = {{"gelu", OC_ACT_GELU},         {"gelu_python", OC_ACT_GELU},
-                 {"gelu_new", OC_ACT_GELU_NEW}, {"gelu_pytorch_tanh", OC_ACT_GELU_NEW},
+    } known[] = {{"gelu", OC_ACT_GELU},          {"gelu_python", OC_ACT_GELU},
+                 {"gelu_new", OC_ACT_GELU_NEW},  {"gelu_pytorch_tanh", OC_ACT_GELU_NEW},
                  {"gelu_fast", OC_ACT_GELU_NEW}, {"relu", OC_ACT_RELU}};
     char name[64];
     OC_TRY(read_text(r, "hidden_act", name, sizeof name));
@@ -151,7 +154,8 @@ static oc_status read_eps(const reader *r, float *out)
         return OC_OK;
     double x = oc_json_num(v, -1);
     if (!((float)x > 0.0f && (float)x < 1.0f))
-        return OC_FAIL(r->err, OC_FORMAT, "%s: layer_norm_eps must be a number above 0 and below 1", r->what);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: layer_norm_eps must be a number above 0 and below 1",
+                       r->what);
     *out = (float)x;
     return OC_OK;
 }
@@ -164,11 +168,12 @@ static oc_status read_pruned_heads(const reader *r, oc_dims *d)
         return OC_FAIL(r->err, OC_FORMAT, "%s: pruned_heads must be an object", r->what);
     for (const oc_json *l = oc_json_first(p); l; l = oc_json_next(l)) {
         int64_t layer;
-        if (!oc_parse_i64(oc_json_key(l), &layer) || layer < 0 || layer >= d->L || !oc_json_is_array(l) ||
-            oc_json_count(l) >= d->A[layer])
-            return OC_FAIL(r->err, OC_FORMAT,
-                           "%s: pruned_heads \"%.20s\" must name a layer below %d and leave it a head",
-                           r->what, oc_json_key(l), (int)d->L);
+        if (!oc_parse_i64(oc_json_key(l), &layer) || layer < 0 || layer >= d->L ||
+            !oc_json_is_array(l) || oc_json_count(l) >= d->A[layer])
+            return OC_FAIL(
+                r->err, OC_FORMAT,
+                "%s: pruned_heads \"%.20s\" must name a layer below %d and leave it a head",
+                r->what, oc_json_key(l), (int)d->L);
         d->A[layer] -= (int32_t)oc_json_count(l);
     }
     return OC_OK;
@@ -199,14 +204,15 @@ static oc_status read_hf_dims(const reader *r, oc_dims *d)
 }
 
 /* One number per layer. */
-static oc_status read_per_layer(const reader *r, const char *key, int32_t L, int32_t hi, int32_t *out)
+static oc_status read_per_layer(const reader *r, const char *key, int32_t L, int32_t hi,
+                                int32_t *out)
 {
     const oc_json *a = key_of(r, key);
     if (!a)
         return OC_OK;
     if (!oc_json_is_array(a) || oc_json_count(a) != L)
-        return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must list one number for each of the %d layers", r->what,
-                       r->in, key, (int)L);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: %s%s must list one number for each of the %d layers",
+                       r->what, r->in, key, (int)L);
     for (const oc_json *v = oc_json_first(a); v; v = oc_json_next(v)) {
         int64_t x;
         if (!oc_json_i64(v, 1, hi, &x))
@@ -226,8 +232,9 @@ static oc_status read_ours(const reader *top, oc_config *c)
     int32_t format;
     OC_TRY(read_int(&r, "format", 1, INT32_MAX, &format));
     if (format != 1)
-        return OC_FAIL(r.err, OC_UNSUPPORTED, "%s: optimclm.format is %d, of a newer program; 1 was expected",
-                       r.what, (int)format);
+        return OC_FAIL(r.err, OC_UNSUPPORTED,
+                       "%s: optimclm.format is %d, of a newer program; 1 was expected", r.what,
+                       (int)format);
     OC_TRY(read_int_opt(&r, "head_size", 1, MAX_D, &c->dims.D));
     OC_TRY(read_per_layer(&r, "heads", c->dims.L, OC_MAX_HEADS, c->dims.A));
     OC_TRY(read_per_layer(&r, "ffn", c->dims.L, MAX_F, c->dims.F));
@@ -255,7 +262,8 @@ static oc_status read_labels(const reader *r, oc_config *c)
         return read_int_opt(r, "num_labels", 1, MAX_K, &c->dims.K);
     int64_t n = oc_json_count(map);
     if (!oc_json_is_object(map) || n < 1 || n > MAX_K)
-        return OC_FAIL(r->err, OC_FORMAT, "%s: id2label must be an object of 1 to %d labels", r->what, MAX_K);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: id2label must be an object of 1 to %d labels",
+                       r->what, MAX_K);
     const oc_json **by_id = oc_calloc((size_t)n, sizeof *by_id);
     if (!by_id)
         return OC_FAIL(r->err, OC_NOMEM, "out of memory reading %s", r->what);
@@ -264,9 +272,10 @@ static oc_status read_labels(const reader *r, oc_config *c)
         int64_t id;
         bool ok = oc_parse_i64(oc_json_key(v), &id) && id >= 0 && id < n && !by_id[id];
         if (!ok || !(oc_json_is_string(v) || oc_json_is_number(v)))
-            rc = OC_FAIL(r->err, OC_FORMAT,
-                         "%s: id2label \"%.40s\": expected the keys \"0\" to \"%lld\", each with a label",
-                         r->what, oc_json_key(v), (long long)(n - 1));
+            rc = OC_FAIL(
+                r->err, OC_FORMAT,
+                "%s: id2label \"%.40s\": expected the keys \"0\" to \"%lld\", each with a label",
+                r->what, oc_json_key(v), (long long)(n - 1));
         else
             by_id[id] = v;
     }
@@ -307,11 +316,13 @@ static oc_status read_all(const reader *r, oc_config *c)
     OC_TRY(read_int_opt(r, "pad_token_id", 0, MAX_V, &c->pad_id));
     OC_TRY(read_ours(r, c));
     if (c->dims.D == 0)
-        return OC_FAIL(r->err, OC_FORMAT, "%s: hidden_size %d is no multiple of num_attention_heads %d",
-                       r->what, (int)c->dims.H, (int)c->dims.A[0]);
+        return OC_FAIL(r->err, OC_FORMAT,
+                       "%s: hidden_size %d is no multiple of num_attention_heads %d", r->what,
+                       (int)c->dims.H, (int)c->dims.A[0]);
     if (c->max_len > c->dims.P)
-        return OC_FAIL(r->err, OC_FORMAT, "%s: optimclm.max_len is %d, but max_position_embeddings is %d",
-                       r->what, (int)c->max_len, (int)c->dims.P);
+        return OC_FAIL(r->err, OC_FORMAT,
+                       "%s: optimclm.max_len is %d, but max_position_embeddings is %d", r->what,
+                       (int)c->max_len, (int)c->dims.P);
     return OC_OK;
 }
 
@@ -342,7 +353,10 @@ oc_status oc_config_read(const char *path, oc_config *out, oc_err *err)
     return rc;
 }
 
-void oc_config_release(oc_config *c) { oc_strlist_release(&c->labels); }
+void oc_config_release(oc_config *c)
+{
+    oc_strlist_release(&c->labels);
+}
 
 oc_status oc_config_dup(const oc_config *c, oc_config *out, oc_err *err)
 {
@@ -359,7 +373,7 @@ oc_status oc_config_dup(const oc_config *c, oc_config *out, oc_err *err)
     return OC_OK;
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

@@ -17,18 +17,21 @@
 #include "core/nn/dims.h"
 
 typedef struct oc_config {
-    oc_dims dims;            /* K from id2label / num_labels; 0 when neither is there */
-    oc_strlist labels;       /* id2label in order; may be empty */
-    bool multi_label;        /* problem_type == "multi_label_classification" */
-    int lower_case;          /* optimclm.do_lower_case: 1, 0, or -1 when not said */
-    int32_t max_len;         /* tokens a note is cut at; 0 = P */
-    char task[64];           /* name of the task it was trained for; "" */
+    oc_dims dims;      /* K from id2label / num_labels; 0 when neither is there */
+    oc_strlist labels; /* id2label in order; may be empty */
+    bool multi_label;  /* problem_type == "multi_label_classification" */
+    int lower_case;    /* optimclm.do_lower_case: 1, 0, or -1 when not said */
+    int32_t max_len;   /* tokens a note is cut at; 0 = P */
+    char task[64];     /* name of the task it was trained for; "" */
     char text_column[64], label_column[64];
-    int32_t pad_id;          /* pad_token_id */
-    int32_t n_q8;            /* tensors stored as int8; 0 = not quantized */
+    int32_t pad_id; /* pad_token_id */
+    int32_t n_q8;   /* tensors stored as int8; 0 = not quantized */
 } oc_config;
 
-/* OC_FORMAT for bad JSON, types or ranges (names the key), OC_UNSUPPORTED naming a model_type that is not BERT. */
+/*
+ * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT (bad JSON, or a key of a wrong type or range: named),
+ * OC_UNSUPPORTED (a model_type that is not BERT, an activation we do not have: named).
+ */
 oc_status oc_config_read(const char *path, oc_config *out, oc_err *err) OC_NODISCARD;
 oc_status oc_config_parse(const char *text, size_t n, const char *what, oc_config *out,
                           oc_err *err) OC_NODISCARD;

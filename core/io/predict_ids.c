@@ -13,7 +13,7 @@ typedef struct line_at {
     oc_err *err;
 } line_at;
 
-/* The array under `key`, which must have n entries (n < 0: any number from 1 to P); NULL if absent. */
+/* The array under `key`, NULL if absent; it must have n entries (n < 0: any number from 1 to P). */
 static oc_status get_array(const line_at *at, const oc_json *j, const char *key, int64_t n,
                            const oc_json **out)
 {
@@ -22,29 +22,33 @@ static oc_status get_array(const line_at *at, const oc_json *j, const char *key,
     if (!a || oc_json_is_null(a))
         return OC_OK;
     if (!oc_json_is_array(a))
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" is no array of whole numbers", at->where, key);
+        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" is no array of whole numbers", at->where,
+                       key);
     int64_t have = oc_json_count(a);
     if (n >= 0 && have != n)
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" has %lld entries, but \"input_ids\" has %lld",
-                       at->where, key, (long long)have, (long long)n);
+        return OC_FAIL(at->err, OC_FORMAT,
+                       "%s: \"%s\" has %lld entries, but \"input_ids\" has %lld", at->where, key,
+                       (long long)have, (long long)n);
     if (have == 0)
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" is empty; at least one token is needed", at->where,
-                       key);
+        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" is empty; at least one token is needed",
+                       at->where, key);
     if (have > at->d->P)
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" has %lld entries; the model has %d positions",
-                       at->where, key, (long long)have, (int)at->d->P);
+        return OC_FAIL(at->err, OC_FORMAT,
+                       "%s: \"%s\" has %lld entries; the model has %d positions", at->where, key,
+                       (long long)have, (int)at->d->P);
     *out = a;
     return OC_OK;
 }
 
 /* Entry i of the array `key`, a whole number from 0 to below `end`. */
-static oc_status get_entry(const line_at *at, const oc_json *v, const char *key, int64_t i, int64_t end,
-                           int64_t *out)
+static oc_status get_entry(const line_at *at, const oc_json *v, const char *key, int64_t i,
+                           int64_t end, int64_t *out)
 {
     if (oc_json_i64(v, 0, end - 1, out))
         return OC_OK;
     if (oc_json_is_number(v))
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" entry %lld is %.17g, expected a whole number from 0 to %lld",
+        return OC_FAIL(at->err, OC_FORMAT,
+                       "%s: \"%s\" entry %lld is %.17g, expected a whole number from 0 to %lld",
                        at->where, key, (long long)i + 1, oc_json_num(v, 0), (long long)end - 1);
     return OC_FAIL(at->err, OC_FORMAT, "%s: \"%s\" entry %lld is no number", at->where, key,
                    (long long)i + 1);
@@ -82,7 +86,8 @@ static oc_status add_rows(const line_at *at, const oc_json *j, oc_id_notes *t)
         s = s ? oc_json_next(s) : NULL;
     }
     if (seen == 0)
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"attention_mask\" is all 0; a note needs a token to attend to",
+        return OC_FAIL(at->err, OC_FORMAT,
+                       "%s: \"attention_mask\" is all 0; a note needs a token to attend to",
                        at->where);
     t->any_masked = t->any_masked || seen < T;
     t->N += T;
@@ -95,15 +100,17 @@ static oc_status add_name(const line_at *at, const oc_json *j, int64_t line, oc_
     const oc_json *id = oc_json_get(j, "id");
     char number[32];
     int64_t x = line;
-    if (id && !oc_json_is_null(id) && !oc_json_is_string(id) && !oc_json_i64(id, INT64_MIN, INT64_MAX, &x))
-        return OC_FAIL(at->err, OC_FORMAT, "%s: \"id\" is neither a string nor a whole number", at->where);
+    if (id && !oc_json_is_null(id) && !oc_json_is_string(id) &&
+        !oc_json_i64(id, INT64_MIN, INT64_MAX, &x))
+        return OC_FAIL(at->err, OC_FORMAT, "%s: \"id\" is neither a string nor a whole number",
+                       at->where);
     snprintf(number, sizeof number, "%lld", (long long)x);
     const char *name = oc_json_str(id, number);
     return oc_strlist_add(&t->id, name, strlen(name), at->err);
 }
 
-static oc_status add_note(const char *s, size_t n, int64_t line, const char *where, const oc_dims *d,
-                          oc_id_notes *t, oc_err *err)
+static oc_status add_note(const char *s, size_t n, int64_t line, const char *where,
+                          const oc_dims *d, oc_id_notes *t, oc_err *err)
 {
     line_at at = {.where = where, .d = d, .err = err};
     oc_json *j;
@@ -123,8 +130,8 @@ static oc_status add_note(const char *s, size_t n, int64_t line, const char *whe
     return rc;
 }
 
-static oc_status read_lines(const char *text, size_t n, const char *what, const oc_dims *d, oc_id_notes *t,
-                            oc_err *err)
+static oc_status read_lines(const char *text, size_t n, const char *what, const oc_dims *d,
+                            oc_id_notes *t, oc_err *err)
 {
     int64_t line = 0;
     OC_TRY(oc_grow(&t->start, &t->cap_start, 1, sizeof *t->start, err));
@@ -145,12 +152,13 @@ static oc_status read_lines(const char *text, size_t n, const char *what, const 
         OC_TRY(add_note(s, len, line, where, d, t, err));
     }
     if (t->n == 0)
-        return OC_FAIL(err, OC_FORMAT, "%s holds no notes; one JSON object a line was expected", what);
+        return OC_FAIL(err, OC_FORMAT, "%s holds no notes; one JSON object a line was expected",
+                       what);
     return OC_OK;
 }
 
-oc_status oc_id_notes_parse(const char *text, size_t n, const char *what, const oc_dims *d, oc_id_notes *out,
-                            oc_err *err)
+oc_status oc_id_notes_parse(const char *text, size_t n, const char *what, const oc_dims *d,
+                            oc_id_notes *out, oc_err *err)
 {
     oc_id_notes t = {0};
     oc_status rc = read_lines(text, n, what, d, &t, err);

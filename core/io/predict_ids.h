@@ -2,8 +2,9 @@
  * core/io/predict_ids.h - ready-made token ids for `predict --ids`, so that any other program's
  * input can be run through ours.
  *
- * JSON lines, one note each: {"id": "n1", "input_ids": [101, 7592, 102], "attention_mask": [1, 1, 1],
- * "token_type_ids": [0, 0, 0]}. Only input_ids must be there; "id" is a string or a whole number.
+ * JSON lines, one note each: {"id": "n1", "input_ids": [101, 7592, 102], "attention_mask":
+ * [1, 1, 1], "token_type_ids": [0, 0, 0]}. Only input_ids must be there; "id" is a string or a
+ * whole number.
  * Blank lines are skipped. The notes are packed as oc_batch (core/nn/bert.h) wants them.
  */
 #ifndef OC_IO_PREDICT_IDS_H
@@ -37,7 +38,8 @@ typedef struct oc_id_notes {
  * arrays of different lengths, an id or type out of range, no ids, more than P, a mask that is all
  * 0, no notes at all).
  */
-oc_status oc_id_notes_read(const char *path, const oc_dims *d, oc_id_notes *out, oc_err *err) OC_NODISCARD;
+oc_status oc_id_notes_read(const char *path, const oc_dims *d, oc_id_notes *out,
+                           oc_err *err) OC_NODISCARD;
 oc_status oc_id_notes_parse(const char *text, size_t n, const char *what, const oc_dims *d,
                             oc_id_notes *out, oc_err *err) OC_NODISCARD;
 void oc_id_notes_release(oc_id_notes *t);

@@ -10,14 +10,13 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 
-#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "safetensors holds little-endian numbers and is read by mapping"
-#endif
+// The format is little-endian, and its numbers are used where they lie in the map.
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a little-endian machine");
 static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE floats");
 
 #define MAX_HEADER ((uint64_t)100000000)
 
-/* --- element types ----------------------------------------------------------------------------- */
+/* --- element types ---------------------------------------------------------------------------- */
 
 typedef struct dtype_row {
     const char *name;
@@ -27,13 +26,13 @@ typedef struct dtype_row {
 
 /* The first of each dtype is the one it is written as. */
 static const dtype_row dtypes[] = {
-    {"F64", OC_DT_F64, 64},         {"F32", OC_DT_F32, 32},         {"F16", OC_DT_F16, 16},
-    {"BF16", OC_DT_BF16, 16},       {"I64", OC_DT_I64, 64},         {"I32", OC_DT_I32, 32},
-    {"I16", OC_DT_I16, 16},         {"I8", OC_DT_I8, 8},            {"U8", OC_DT_U8, 8},
-    {"BOOL", OC_DT_BOOL, 8},        {"U64", OC_DT_OTHER, 64},       {"U32", OC_DT_OTHER, 32},
-    {"U16", OC_DT_OTHER, 16},       {"C64", OC_DT_OTHER, 64},       {"F8_E4M3", OC_DT_OTHER, 8},
-    {"F8_E5M2", OC_DT_OTHER, 8},    {"F8_E8M0", OC_DT_OTHER, 8},    {"F8_E4M3FNUZ", OC_DT_OTHER, 8},
-    {"F8_E5M2FNUZ", OC_DT_OTHER, 8}, {"F6_E2M3", OC_DT_OTHER, 6},   {"F6_E3M2", OC_DT_OTHER, 6},
+    {"F64", OC_DT_F64, 64},          {"F32", OC_DT_F32, 32},      {"F16", OC_DT_F16, 16},
+    {"BF16", OC_DT_BF16, 16},        {"I64", OC_DT_I64, 64},      {"I32", OC_DT_I32, 32},
+    {"I16", OC_DT_I16, 16},          {"I8", OC_DT_I8, 8},         {"U8", OC_DT_U8, 8},
+    {"BOOL", OC_DT_BOOL, 8},         {"U64", OC_DT_OTHER, 64},    {"U32", OC_DT_OTHER, 32},
+    {"U16", OC_DT_OTHER, 16},        {"C64", OC_DT_OTHER, 64},    {"F8_E4M3", OC_DT_OTHER, 8},
+    {"F8_E5M2", OC_DT_OTHER, 8},     {"F8_E8M0", OC_DT_OTHER, 8}, {"F8_E4M3FNUZ", OC_DT_OTHER, 8},
+    {"F8_E5M2FNUZ", OC_DT_OTHER, 8}, {"F6_E2M3", OC_DT_OTHER, 6}, {"F6_E3M2", OC_DT_OTHER, 6},
     {"F4", OC_DT_OTHER, 4},
 };
 
@@ -53,7 +52,7 @@ int64_t oc_dtype_bytes(oc_dtype t)
     return 0;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct by_name_ref {
     const oc_st_tensor *t;
@@ -61,9 +60,9 @@ typedef struct by_name_ref {
 
 struct oc_st {
     oc_map map;
-    oc_json *header;     // owned: names point into it
-    oc_st_tensor *t;     // owned [n], by offset
-    by_name_ref *named;  // owned [n], by name
+    oc_json *header;    // owned: names point into it
+    oc_st_tensor *t;    // owned [n], by offset
+    by_name_ref *named; // owned [n], by name
     int32_t n;
 };
 
@@ -73,7 +72,8 @@ static const char *not_weights(const unsigned char *p, size_t n)
     static const struct {
         const char *start, *what;
     } known[] = {
-        {"version https://git-lfs", "a Git LFS pointer, not the weights; fetch them with `git lfs pull`"},
+        {"version https://git-lfs",
+         "a Git LFS pointer, not the weights; fetch them with `git lfs pull`"},
         {"PK\003\004", "a zip archive (a PyTorch .bin file?), not safetensors"},
         {"\200\002", "a Python pickle (an old PyTorch .bin file?), not safetensors"},
         {"\x89HDF", "an HDF5 file (TensorFlow weights?), not safetensors"},
@@ -97,8 +97,8 @@ static const char *not_weights(const unsigned char *p, size_t n)
 }
 
 /* Start and end of the tensor bytes in the file, and the header as JSON. */
-static oc_status read_header(oc_st *st, const char *path, const unsigned char **data, uint64_t *bytes,
-                             oc_err *err)
+static oc_status read_header(oc_st *st, const char *path, const unsigned char **data,
+                             uint64_t *bytes, oc_err *err)
 {
     const unsigned char *p = st->map.data;
     uint64_t size = st->map.n, n = 0;
@@ -110,16 +110,18 @@ static oc_status read_header(oc_st *st, const char *path, const unsigned char **
         return OC_FAIL(err, OC_FORMAT, "%s is %s", path, other);
     if (size < 8)
         return OC_FAIL(err, OC_FORMAT,
-                       "%s has %llu bytes; a safetensors file starts with 8 bytes of header length", path,
-                       (unsigned long long)size);
+                       "%s has %llu bytes; a safetensors file starts with 8 bytes of header length",
+                       path, (unsigned long long)size);
     if (n > MAX_HEADER)
         return OC_FAIL(err, OC_FORMAT,
                        "%s says its header has %llu bytes; at most 100000000 are allowed (is it a "
-                       "safetensors file?)", path, (unsigned long long)n);
+                       "safetensors file?)",
+                       path, (unsigned long long)n);
     if (n > size - 8)
-        return OC_FAIL(err, OC_FORMAT,
-                       "%s says its header has %llu bytes, but only %llu follow: the file is cut off",
-                       path, (unsigned long long)n, (unsigned long long)(size - 8));
+        return OC_FAIL(
+            err, OC_FORMAT,
+            "%s says its header has %llu bytes, but only %llu follow: the file is cut off", path,
+            (unsigned long long)n, (unsigned long long)(size - 8));
     char what[OC_PATH_MAX + 16];
     snprintf(what, sizeof what, "%.*s (header)", OC_PATH_MAX, path);
     OC_TRY(oc_json_parse((const char *)p + 8, (size_t)n, what, &st->header, err));
@@ -156,8 +158,8 @@ static oc_status read_dtype(const oc_json *j, const char *path, oc_st_tensor *t,
             return OC_OK;
         }
     }
-    return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has the unknown dtype \"%.40s\"", path, t->name,
-                   name);
+    return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has the unknown dtype \"%.40s\"", path,
+                   t->name, name);
 }
 
 static oc_status read_shape(const oc_json *j, const char *path, oc_st_tensor *t, oc_err *err)
@@ -166,8 +168,9 @@ static oc_status read_shape(const oc_json *j, const char *path, oc_st_tensor *t,
     if (!oc_json_is_array(shape))
         return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has no shape", path, t->name);
     if (oc_json_count(shape) > OC_ST_MAX_DIMS)
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has %lld dimensions; at most %d are supported",
-                       path, t->name, (long long)oc_json_count(shape), OC_ST_MAX_DIMS);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: tensor %.150s has %lld dimensions; at most %d are supported", path,
+                       t->name, (long long)oc_json_count(shape), OC_ST_MAX_DIMS);
     t->n = 1;
     bool fits = true;
     for (const oc_json *d = oc_json_first(shape); d; d = oc_json_next(d)) {
@@ -175,15 +178,17 @@ static oc_status read_shape(const oc_json *j, const char *path, oc_st_tensor *t,
         // Whole numbers a double cannot hold are past any file's size as well.
         if (!oc_json_i64(d, 0, INT64_MAX, dim)) {
             if (!oc_json_is_number(d) || oc_json_num(d, 0) < 0x1p53)
-                return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s: dimension %d is no whole number >= 0",
-                               path, t->name, (int)t->n_dims);
+                return OC_FAIL(err, OC_FORMAT,
+                               "%s: tensor %.150s: dimension %d is no whole number >= 0", path,
+                               t->name, (int)t->n_dims);
             fits = false;
         }
         fits = fits && !__builtin_mul_overflow(t->n, *dim, &t->n);
     }
     if (!fits)
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s: its shape has more elements than can be counted",
-                       path, t->name);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: tensor %.150s: its shape has more elements than can be counted", path,
+                       t->name);
     return OC_OK;
 }
 
@@ -196,19 +201,23 @@ static oc_status read_offsets(const oc_json *j, const char *path, const unsigned
         !oc_json_i64(oc_json_first(o), 0, INT64_MAX, &from) ||
         !oc_json_i64(oc_json_next(oc_json_first(o)), 0, INT64_MAX, &to) || from > to)
         return OC_FAIL(err, OC_FORMAT,
-                       "%s: tensor %.150s: data_offsets must be two whole numbers [begin, end]", path,
-                       t->name);
-    if (__builtin_mul_overflow(t->n, (int64_t)bits, &want_bits))
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s: its shape has more bytes than can be counted",
+                       "%s: tensor %.150s: data_offsets must be two whole numbers [begin, end]",
                        path, t->name);
+    if (__builtin_mul_overflow(t->n, (int64_t)bits, &want_bits))
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: tensor %.150s: its shape has more bytes than can be counted", path,
+                       t->name);
     if (want_bits % 8 != 0 || want_bits / 8 != to - from)
         return OC_FAIL(err, OC_FORMAT,
-                       "%s: tensor %.150s has %lld bytes, but its shape and dtype need %lld", path, t->name,
-                       (long long)(to - from), (long long)(want_bits / 8 + (want_bits % 8 != 0)));
+                       "%s: tensor %.150s has %lld bytes, but its shape and dtype need %lld", path,
+                       t->name, (long long)(to - from),
+                       (long long)(want_bits / 8 + (want_bits % 8 != 0)));
     if ((uint64_t)to > data_bytes)
-        return OC_FAIL(err, OC_FORMAT,
-                       "%s: tensor %.150s ends at byte %lld of the data, but there are only %llu: the file "
-                       "is cut off", path, t->name, (long long)to, (unsigned long long)data_bytes);
+        return OC_FAIL(
+            err, OC_FORMAT,
+            "%s: tensor %.150s ends at byte %lld of the data, but there are only %llu: the file "
+            "is cut off",
+            path, t->name, (long long)to, (unsigned long long)data_bytes);
     t->data = data + from;
     t->bytes = to - from;
     return OC_OK;
@@ -229,7 +238,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const by_name_ref *)a)->t->name, ((const by_name_ref *)b)->t->name);
 }
 
-/* In order of offsets each tensor starts where the one before it ends, and the last ends the file. */
+/* By offset, each tensor starts where the one before it ends, and the last ends the file. */
 static oc_status check_contiguous(const oc_st *st, const char *path, const unsigned char *data,
                                   uint64_t data_bytes, oc_err *err)
 {
@@ -238,19 +247,20 @@ static oc_status check_contiguous(const oc_st *st, const char *path, const unsig
         const oc_st_tensor *t = &st->t[i];
         int64_t from = (const unsigned char *)t->data - data;
         if (from != at)
-            return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s starts at byte %lld of the data: %s, expected %lld",
+            return OC_FAIL(err, OC_FORMAT,
+                           "%s: tensor %.150s starts at byte %lld of the data: %s, expected %lld",
                            path, t->name, (long long)from,
                            from > at ? "a hole before it" : "it overlaps another", (long long)at);
         at = from + t->bytes;
     }
     if ((uint64_t)at != data_bytes)
-        return OC_FAIL(err, OC_FORMAT, "%s: %lld bytes follow the last tensor; none were expected", path,
-                       (long long)(data_bytes - (uint64_t)at));
+        return OC_FAIL(err, OC_FORMAT, "%s: %lld bytes follow the last tensor; none were expected",
+                       path, (long long)(data_bytes - (uint64_t)at));
     return OC_OK;
 }
 
-static oc_status read_tensors(oc_st *st, const char *path, const unsigned char *data, uint64_t data_bytes,
-                              oc_err *err)
+static oc_status read_tensors(oc_st *st, const char *path, const unsigned char *data,
+                              uint64_t data_bytes, oc_err *err)
 {
     int64_t n = oc_json_count(st->header);
     st->t = oc_calloc((size_t)n, sizeof *st->t);
@@ -307,9 +317,15 @@ void oc_st_close(oc_st *st)
     oc_free(st);
 }
 
-int32_t oc_st_count(const oc_st *st) { return st->n; }
+int32_t oc_st_count(const oc_st *st)
+{
+    return st->n;
+}
 
-const oc_st_tensor *oc_st_at(const oc_st *st, int32_t i) { return &st->t[i]; }
+const oc_st_tensor *oc_st_at(const oc_st *st, int32_t i)
+{
+    return &st->t[i];
+}
 
 const oc_st_tensor *oc_st_find(const oc_st *st, const char *name)
 {
@@ -332,7 +348,7 @@ const char *oc_st_meta(const oc_st *st, const char *key)
     return oc_json_str(oc_json_get(oc_json_get(st->header, "__metadata__"), key), NULL);
 }
 
-/* --- elements as f32 --------------------------------------------------------------------------- */
+/* --- elements as f32 -------------------------------------------------------------------------- */
 
 static float from_bits(uint32_t u)
 {

@@ -64,10 +64,11 @@ oc_status oc_st_out_add(oc_st_out *o, const char *name, oc_dtype dtype, int32_t 
 {
     int64_t bytes = oc_dtype_bytes(dtype);
     if (bytes == 0)
-        return OC_FAIL(err, OC_UNSUPPORTED, "tensor %.150s: its element type cannot be written", name);
+        return OC_FAIL(err, OC_UNSUPPORTED, "tensor %.150s: its element type cannot be written",
+                       name);
     if (n_dims < 0 || n_dims > OC_ST_MAX_DIMS)
-        return OC_FAIL(err, OC_SHAPE, "tensor %.150s has %d dimensions; at most %d can be written", name,
-                       (int)n_dims, OC_ST_MAX_DIMS);
+        return OC_FAIL(err, OC_SHAPE, "tensor %.150s has %d dimensions; at most %d can be written",
+                       name, (int)n_dims, OC_ST_MAX_DIMS);
     out_tensor t = {.dtype = dtype, .n_dims = n_dims, .data = data, .order = o->n};
     for (int32_t i = 0; i < n_dims; i++) {
         t.dim[i] = dim[i];

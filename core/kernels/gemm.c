@@ -18,10 +18,16 @@
 #define BLOCK_COLS 384
 #define BLOCK_K    384
 
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t div_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
 
 /* Row panels in a block of A. */
-static int64_t block_panels(void) { return OC_MAX(1, BLOCK_ROWS / oc_k->mr); }
+static int64_t block_panels(void)
+{
+    return OC_MAX(1, BLOCK_ROWS / oc_k->mr);
+}
 
 /* Length of the blocks of k: as few blocks as BLOCK_K allows, all about equal. */
 static int64_t block_k(int64_t K)
@@ -110,7 +116,8 @@ static void multiply_block(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0
         const float *b = j->B->panel + q * nr * j->K + k0 * nr;
         int32_t n_used = (int32_t)OC_MIN(nr, j->N - q * nr);
         for (int64_t p = p0; p < p1; p++) {
-            a_panel a = packed ? (a_panel){scratch + (p - p0) * mr * kc, 1, mr} : panel_of(j, p, k0);
+            a_panel a =
+                packed ? (a_panel){scratch + (p - p0) * mr * kc, 1, mr} : panel_of(j, p, k0);
             oc_k->gemm_f32_tile(kc, a.p, a.rs, a.cs, b, j->C + p * mr * j->ldc + q * nr, j->ldc,
                                 (int32_t)OC_MIN(mr, j->M - p * mr), n_used, accumulate);
         }
@@ -157,8 +164,7 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
         multiply_piece(j, oc__split_at(s->rows, r, s->n_rows),
-                       oc__split_at(s->rows, r + 1, s->n_rows),
-                       oc__split_at(s->cols, c, s->n_cols),
+                       oc__split_at(s->rows, r + 1, s->n_rows), oc__split_at(s->cols, c, s->n_cols),
                        oc__split_at(s->cols, c + 1, s->n_cols), scratch);
     }
 }
@@ -170,10 +176,20 @@ void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 
     assert(B->K == K && B->N == N && (A.cs == 1 || scratch));
     if (M <= 0 || N <= 0)
         return;
-    gemm_job j = {.M = M, .N = N, .K = K, .A = A, .B = B, .accumulate = accumulate, .bias = bias,
-                  .act = act, .C = C, .ldc = ldc, .act_out = act_out, .scratch = scratch};
-    j.split = oc__split_plan(div_up(M, oc_k->mr), div_up(N, oc_k->nr),
-                             (double)M * (double)N * (double)K);
+    gemm_job j = {.M = M,
+                  .N = N,
+                  .K = K,
+                  .A = A,
+                  .B = B,
+                  .accumulate = accumulate,
+                  .bias = bias,
+                  .act = act,
+                  .C = C,
+                  .ldc = ldc,
+                  .act_out = act_out,
+                  .scratch = scratch};
+    j.split =
+        oc__split_plan(div_up(M, oc_k->mr), div_up(N, oc_k->nr), (double)M * (double)N * (double)K);
     oc_par_for(j.split.n_rows * j.split.n_cols, 1, multiply_pieces, &j);
 }
 
@@ -183,8 +199,8 @@ int64_t oc_gemm_serial_floats(int64_t M, int64_t N, int64_t K)
     return div_up(oc_pack_f32_floats(K, N) + oc_k->mr * K + 1, 16) * 16;
 }
 
-/* B is packed whole and stays in L2; each panel of A passes over it once. So few columns share a panel
- * of A that reading a transposed one as it lies costs less than packing it. */
+/* B is packed whole and stays in L2; each panel of A passes over it once. So few columns share a
+ * panel of A that reading a transposed one as it lies costs less than packing it. */
 void oc_gemm_f32_serial(int64_t M, int64_t N, int64_t K, oc_mat A, oc_mat B, bool accumulate,
                         float *C, int64_t ldc, float *scratch)
 {

@@ -17,9 +17,15 @@
 #define BLOCK_K    512
 #define STRIP_COLS 384
 
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t div_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
 
-static int64_t padded_k(int64_t K) { return div_up(K, 32) * 32; }
+static int64_t padded_k(int64_t K)
+{
+    return div_up(K, 32) * 32;
+}
 
 size_t oc_pack_s8_bytes(int64_t K, int64_t N)
 {

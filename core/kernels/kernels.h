@@ -39,8 +39,8 @@ typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TA
 
 typedef struct oc_kernels {
     oc_isa isa;
-    int32_t mr, nr;     /* f32 register tile: rows x columns */
-    int32_t qmr, qnr;   /* int8 register tile */
+    int32_t mr, nr;   /* f32 register tile: rows x columns */
+    int32_t qmr, qnr; /* int8 register tile */
 
     /*
      * C[m_used, n_used] (row stride ldc) = A x B over k, one register tile.

@@ -8,11 +8,11 @@
 
 #if OC__X86
 
-#include <math.h>
+#    include <math.h>
 
-#include "core/kernels/vec_avx2.h"
+#    include "core/kernels/vec_avx2.h"
 
-#include "core/kernels/vec_math.h"
+#    include "core/kernels/vec_math.h"
 
 void oc_k_layernorm_row_avx2(const float *x, const float *g, const float *b, int64_t H, float eps,
                              float *y, float *mean, float *rstd)
@@ -181,8 +181,8 @@ __attribute__((always_inline)) static inline void map_row(oc_vf (*f)(oc_vf), con
 }
 
 /* dx = dy f(x) */
-__attribute__((always_inline)) static inline void
-scale_row(oc_vf (*f)(oc_vf), const float *dy, const float *x, int64_t n, float *dx)
+__attribute__((always_inline)) static inline void scale_row(oc_vf (*f)(oc_vf), const float *dy,
+                                                            const float *x, int64_t n, float *dx)
 {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
@@ -240,7 +240,10 @@ void oc_k_axpy_avx2(float alpha, const float *x, float *y, int64_t n)
         v_store_n(y + i, v_fma(a, v_load_n(x + i, n - i), v_load_n(y + i, n - i)), n - i);
 }
 
-void oc_k_exp_row_avx2(const float *x, int64_t n, float *y) { map_row(v_exp, x, n, y); }
+void oc_k_exp_row_avx2(const float *x, int64_t n, float *y)
+{
+    map_row(v_exp, x, n, y);
+}
 
 typedef struct adamw_consts {
     oc_vf a1, a2, b2, eps, c1, c2, shrink;
@@ -257,8 +260,12 @@ static inline oc_vf adamw_lanes(const adamw_consts *c, oc_vf w, oc_vf g, oc_vf *
 void oc_k_adamw_avx2(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
                      float eps, float c1, float c2, float decay, const uint8_t *keep)
 {
-    adamw_consts c = {.a1 = v_set(1.0f - b1), .a2 = v_set(1.0f - b2), .b2 = v_set(b2),
-                      .eps = v_set(eps), .c1 = v_set(c1), .c2 = v_set(c2),
+    adamw_consts c = {.a1 = v_set(1.0f - b1),
+                      .a2 = v_set(1.0f - b2),
+                      .b2 = v_set(b2),
+                      .eps = v_set(eps),
+                      .c1 = v_set(c1),
+                      .c2 = v_set(c2),
                       .shrink = v_set(1.0f - decay)};
     for (int64_t i = 0; i < n; i += 8) {
         int64_t k = n - i;

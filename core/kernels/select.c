@@ -8,7 +8,7 @@
 #include "core/kernels/tables.h"
 
 #if OC__X86
-#include <cpuid.h>
+#    include <cpuid.h>
 #endif
 
 static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF);
@@ -103,11 +103,11 @@ void oc_cpu_describe(char *out, size_t n)
 
 void oc_cpu_describe(char *out, size_t n)
 {
-#if defined(__aarch64__)
+#    if defined(__aarch64__)
     snprintf(out, n, "64-bit ARM CPU (reference kernels)");
-#else
+#    else
     snprintf(out, n, "CPU (reference kernels)");
-#endif
+#    endif
 }
 
 #endif

@@ -13,7 +13,7 @@
 #include "core/base/par.h"
 
 typedef struct oc_split {
-    int64_t rows, cols; /* tiles */
+    int64_t rows, cols;     /* tiles */
     int64_t n_rows, n_cols; /* pieces along each side; piece i = (i / n_cols, i % n_cols) */
 } oc_split;
 
@@ -37,6 +37,9 @@ static inline oc_split oc__split_plan(int64_t rows, int64_t cols, double mul_add
 }
 
 /* First tile of piece i of n over `tiles`. */
-static inline int64_t oc__split_at(int64_t tiles, int64_t i, int64_t n) { return tiles * i / n; }
+static inline int64_t oc__split_at(int64_t tiles, int64_t i, int64_t n)
+{
+    return tiles * i / n;
+}
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * core/kernels/tables.h - the one list of kernels; private to core/kernels.
  *
- * Each ISA defines every function of OC__KERNEL_DECLS with its own suffix; select.c builds its table
- * with OC__KERNEL_TABLE. An ISA that only overrides some names the others' functions in its table.
+ * Each ISA defines every function of OC__KERNEL_DECLS with its own suffix; select.c builds its
+ * table with OC__KERNEL_TABLE; an ISA may name the functions of another there.
  */
 #ifndef OC_KERNELS_TABLES_H
 #define OC_KERNELS_TABLES_H
@@ -10,9 +10,9 @@
 #include "core/kernels/kernels.h"
 
 #if defined(__x86_64__)
-#define OC__X86 1
+#    define OC__X86 1
 #else
-#define OC__X86 0
+#    define OC__X86 0
 #endif
 
 /* Register tiles. */

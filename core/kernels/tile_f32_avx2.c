@@ -9,24 +9,25 @@
 
 #if OC__X86
 
-#include <assert.h>
+#    include <assert.h>
 
-#include "core/kernels/vec_avx2.h"
+#    include "core/kernels/vec_avx2.h"
 
-#define MR OC__AVX2_MR
-#define NR OC__AVX2_NR
+#    define MR OC__AVX2_MR
+#    define NR OC__AVX2_NR
 
 /* Loops over registers must vanish at any -O level. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#    if defined(__clang__)
+#        define UNROLL _Pragma("clang loop unroll(full)")
+#    else
+#        define UNROLL _Pragma("GCC unroll 16")
+#    endif
 
 /* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
-__attribute__((always_inline)) static inline void
-tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
-          const float *b, float *C, int64_t ldc, bool accumulate)
+__attribute__((always_inline)) static inline void tile_rows(const int R, const int V, int64_t K,
+                                                            const float *a, int64_t a_rs,
+                                                            int64_t a_cs, const float *b, float *C,
+                                                            int64_t ldc, bool accumulate)
 {
     __m256 c[MR][2];
     UNROLL
@@ -82,8 +83,7 @@ static void tile_any(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, cons
 }
 
 void oc_k_gemm_f32_tile_avx2(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
-                             float *C, int64_t ldc, int32_t m_used, int32_t n_used,
-                             bool accumulate)
+                             float *C, int64_t ldc, int32_t m_used, int32_t n_used, bool accumulate)
 {
     assert(m_used >= 1 && m_used <= MR && n_used >= 1 && n_used <= NR);
     bool wide = n_used > 8;

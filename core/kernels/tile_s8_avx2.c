@@ -17,18 +17,18 @@
 
 #if OC__X86
 
-#include <assert.h>
+#    include <assert.h>
 
-#include "core/kernels/vec_avx2.h"
+#    include "core/kernels/vec_avx2.h"
 
-#define QMR OC__AVX2_QMR
-#define QNR OC__AVX2_QNR
+#    define QMR OC__AVX2_QMR
+#    define QNR OC__AVX2_QNR
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#    if defined(__clang__)
+#        define UNROLL _Pragma("clang loop unroll(full)")
+#    else
+#        define UNROLL _Pragma("GCC unroll 16")
+#    endif
 
 void oc_k_pack_s8_panel_avx2(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                              int8_t *dst)
@@ -49,7 +49,8 @@ typedef struct row_quad {
 
 enum { HEAD = 64 };
 
-void oc_k_prepare_s8_rows_avx2(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst)
+void oc_k_prepare_s8_rows_avx2(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,
+                               int8_t *dst)
 {
     assert(m_used >= 1 && m_used <= QMR && Kc % 32 == 0);
     const __m256i zero = _mm256_setzero_si256();
@@ -81,12 +82,16 @@ static inline __m256i broadcast_4(const void *p)
     return _mm256_set1_epi32(v);
 }
 
-static inline __m256i load_32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline __m256i load_32(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
 
 /* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
-__attribute__((always_inline)) static inline void
-tile_rows(const int R, const int V, int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
-          int64_t ld_acc, bool accumulate)
+__attribute__((always_inline)) static inline void tile_rows(const int R, const int V, int64_t Kc,
+                                                            const int8_t *a, const int8_t *b,
+                                                            int32_t *acc, int64_t ld_acc,
+                                                            bool accumulate)
 {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i c[QMR][QNR / 8];
@@ -95,7 +100,8 @@ tile_rows(const int R, const int V, int64_t Kc, const int8_t *a, const int8_t *b
         __m256i start = broadcast_4(a + 4 * m);
         UNROLL
         for (int v = 0; v < V; v++)
-            c[m][v] = accumulate ? _mm256_add_epi32(start, load_32(acc + m * ld_acc + 8 * v)) : start;
+            c[m][v] =
+                accumulate ? _mm256_add_epi32(start, load_32(acc + m * ld_acc + 8 * v)) : start;
     }
     a += HEAD;
     for (int64_t k = 0; k < Kc; k += 4, a += sizeof(row_quad) * QMR, b += 4 * QNR) {

@@ -12,6 +12,7 @@
 typedef __m256 oc_vf;
 typedef __m256i oc_vi;
 
+/* clang-format off */
 static inline oc_vf v_set(float a) { return _mm256_set1_ps(a); }
 static inline oc_vf v_add(oc_vf a, oc_vf b) { return _mm256_add_ps(a, b); }
 static inline oc_vf v_sub(oc_vf a, oc_vf b) { return _mm256_sub_ps(a, b); }
@@ -23,6 +24,7 @@ static inline oc_vf v_fnma(oc_vf a, oc_vf b, oc_vf c) { return _mm256_fnmadd_ps(
 static inline oc_vf v_min(oc_vf a, oc_vf b) { return _mm256_min_ps(a, b); }
 static inline oc_vf v_max(oc_vf a, oc_vf b) { return _mm256_max_ps(a, b); }
 static inline oc_vf v_abs(oc_vf a) { return _mm256_andnot_ps(v_set(-0.0f), a); }
+/* clang-format on */
 
 static inline oc_vf v_copysign(oc_vf mag, oc_vf sign)
 {
@@ -36,11 +38,13 @@ static inline oc_vf v_sel_ge(oc_vf a, oc_vf b, oc_vf x, oc_vf y)
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GE_OQ));
 }
 
+/* clang-format off */
 static inline oc_vi v_bits(oc_vf a) { return _mm256_castps_si256(a); }
 static inline oc_vi vi_set(int32_t a) { return _mm256_set1_epi32(a); }
 static inline oc_vi vi_add(oc_vi a, oc_vi b) { return _mm256_add_epi32(a, b); }
 static inline oc_vi vi_sub(oc_vi a, oc_vi b) { return _mm256_sub_epi32(a, b); }
 static inline oc_vi vi_half(oc_vi a) { return _mm256_srai_epi32(a, 1); } /* floor */
+/* clang-format on */
 
 /* 2^n for n in -126..127. */
 static inline oc_vf v_pow2(oc_vi n)
@@ -48,14 +52,20 @@ static inline oc_vf v_pow2(oc_vi n)
     return _mm256_castsi256_ps(_mm256_slli_epi32(vi_add(n, vi_set(127)), 23));
 }
 
-/* p * 2^n where t holds n + 1.5 * 2^23 and the result is a normal number: n is added to p's exponent. */
+/* p * 2^n, n added to p's exponent; t holds n + 1.5 * 2^23 and the result is a normal number. */
 static inline oc_vf v_scale_exponent(oc_vf p, oc_vf t)
 {
     return _mm256_castsi256_ps(vi_add(v_bits(p), _mm256_slli_epi32(v_bits(t), 23)));
 }
 
-static inline oc_vf v_load(const float *p) { return _mm256_loadu_ps(p); }
-static inline void v_store(float *p, oc_vf v) { _mm256_storeu_ps(p, v); }
+static inline oc_vf v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void v_store(float *p, oc_vf v)
+{
+    _mm256_storeu_ps(p, v);
+}
 
 /* All ones in lanes 0..n-1; n <= 0: none, n >= 8: all. */
 static inline oc_vi vi_first(int64_t n)
@@ -65,7 +75,10 @@ static inline oc_vi vi_first(int64_t n)
 }
 
 /* p[0..n) and zeros; memory past p[n) is not touched. */
-static inline oc_vf v_load_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vi_first(n)); }
+static inline oc_vf v_load_n(const float *p, int64_t n)
+{
+    return _mm256_maskload_ps(p, vi_first(n));
+}
 
 static inline void v_store_n(float *p, oc_vf v, int64_t n)
 {

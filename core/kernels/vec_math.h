@@ -14,7 +14,10 @@
 #define OC_KERNELS_VEC_MATH_H
 
 /* Adding 1.5 * 2^23 rounds a small float to an integer, which the low bits of the sum then hold. */
-static inline oc_vf v_magic(void) { return v_set(12582912.0f); }
+static inline oc_vf v_magic(void)
+{
+    return v_set(12582912.0f);
+}
 
 /*
  * x = n ln 2 + r with n = round(x / ln 2), |r| <= ln(2)/2. Returns e^r, a polynomial of degree 6
@@ -79,7 +82,8 @@ static inline oc_vf v_normal_tail(oc_vf a)
     return v_scale_exponent(p, t);
 }
 
-/* x + x^3 P(x^2) for |x| < 0.625, relative error 4.4e-9; 1 - 2 / (e^2|x| + 1) with x's sign beyond. */
+/* x + x^3 P(x^2) for |x| < 0.625, relative error 4.4e-9; beyond, 1 - 2 / (e^2|x| + 1) with x's
+ * sign. */
 static inline oc_vf v_tanh(oc_vf x)
 {
     oc_vf a = v_abs(x);
@@ -139,7 +143,10 @@ static inline oc_vf v_gelu_new_grad(oc_vf x)
     return v_fma(v_mul(v_mul(v_set(2.0f), c), v_mul(ed, d)), du, half);
 }
 
-static inline oc_vf v_relu(oc_vf x) { return v_max(v_set(0.0f), x); }
+static inline oc_vf v_relu(oc_vf x)
+{
+    return v_max(v_set(0.0f), x);
+}
 
 /* 1 for x > 0 (and NaN), 0 for x <= 0 */
 static inline oc_vf v_relu_grad(oc_vf x)
@@ -148,6 +155,9 @@ static inline oc_vf v_relu_grad(oc_vf x)
 }
 
 /* of the output y */
-static inline oc_vf v_tanh_grad(oc_vf y) { return v_fnma(y, y, v_set(1.0f)); }
+static inline oc_vf v_tanh_grad(oc_vf y)
+{
+    return v_fnma(y, y, v_set(1.0f));
+}
 
 #endif

@@ -22,7 +22,7 @@ typedef struct oc_latency_case {
 oc_status oc_latency_measure(oc_latency_case *cases, int32_t n, double budget_ms,
                              int (*stop)(void *), void *ctx, oc_err *err) OC_NODISCARD;
 
-double oc_median(double *x, int64_t n);              /* sorts x */
+double oc_median(double *x, int64_t n); /* sorts x */
 double oc_quantile_sorted(const double *x, int64_t n, double q);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct scorer {
     const float *probs;
     int64_t first, n_units; /* one column per unit, from `first`; or pairs of classes */
     bool pairs;
-    oc_ranked *r; /* owned [n] scratch */
+    oc_ranked *r; /* owned [2n]: the rows of a unit, and scratch to sort them */
 } scorer;
 
 static bool is_positive(const oc_dataset *d, int64_t row, int64_t k)
@@ -49,7 +49,7 @@ static int64_t rank_unit(const scorer *s, unit u)
             continue;
         s->r[n++] = (oc_ranked){s->probs[i * d->K + u.pos], (int32_t)i, pos};
     }
-    oc_rank_sort(s->r, n);
+    oc_rank_sort(s->r, s->r + d->n, n);
     return n;
 }
 
@@ -69,7 +69,7 @@ static void scorer_init(scorer *s, const oc_dataset *d, const float *probs, oc_a
 
 static oc_ranked *rank_scores(const float *score, const uint8_t *positive, int64_t n, oc_err *err)
 {
-    oc_ranked *r = oc_calloc((size_t)OC_MAX(n, 1), sizeof *r);
+    oc_ranked *r = oc_calloc((size_t)OC_MAX(n, 1), 2 * sizeof *r);
     if (!r) {
         (void)OC_FAIL(err, OC_NOMEM, "out of memory for %lld scores", (long long)n);
         return NULL;
@@ -82,7 +82,7 @@ static oc_ranked *rank_scores(const float *score, const uint8_t *positive, int64
         }
         r[i] = (oc_ranked){score[i], (int32_t)i, positive[i] != 0};
     }
-    oc_rank_sort(r, n);
+    oc_rank_sort(r, r + n, n);
     return r;
 }
 
@@ -185,49 +185,48 @@ static oc_status hard_metrics(const oc_dataset *d, const float *probs, oc_metric
 
 /* --- areas under curves -------------------------------------------------------------------- */
 
-static double mean_of(double sum, int64_t n)
+typedef struct mean {
+    double sum;
+    int64_t n;
+} mean;
+
+static void mean_add(mean *m, double x)
 {
-    return n ? sum / (double)n : (double)NAN;
+    if (isnan(x))
+        return;
+    m->sum += x;
+    m->n++;
 }
 
-static void point_auroc(const scorer *s, oc_metrics *m)
+static double mean_take(const mean *m)
 {
-    double sum = 0;
-    int64_t n = 0;
+    return m->n ? m->sum / (double)m->n : (double)NAN;
+}
+
+/* Classes that were scored, when n ordered pairs of them were. */
+static int64_t classes_of_pairs(int64_t n)
+{
+    int64_t c = 0;
+    while (c * (c - 1) < n)
+        c++;
+    return c;
+}
+
+/* AUPRC is always a class against all others, so one sorted order serves both unless in pairs. */
+static void point_metrics(const scorer *s, oc_metrics *m)
+{
+    mean auroc = {0}, auprc = {0};
     for (int64_t i = 0; i < s->n_units; i++) {
-        double a = oc_rank_auroc(s->r, rank_unit(s, unit_at(s, i)));
-        if (!isnan(a)) {
-            sum += a;
-            n++;
-        }
+        int64_t rows = rank_unit(s, unit_at(s, i));
+        mean_add(&auroc, oc_rank_auroc(s->r, rows));
+        if (!s->pairs)
+            mean_add(&auprc, oc_rank_auprc(s->r, rows));
     }
-    m->auroc_macro = mean_of(sum, n);
-    m->n_scored_labels = n;
-    if (s->pairs && n) {
-        // of c classes all c (c - 1) ordered pairs were scored: say c
-        int64_t c = 2;
-        while (c * (c - 1) < n)
-            c++;
-        m->n_scored_labels = c;
-    }
-}
-
-static void point_auprc(scorer s, oc_metrics *m)
-{
-    if (s.pairs) {
-        s.pairs = false;
-        s.n_units = s.d->K;
-    }
-    double sum = 0;
-    int64_t n = 0;
-    for (int64_t i = 0; i < s.n_units; i++) {
-        double a = oc_rank_auprc(s.r, rank_unit(&s, unit_at(&s, i)));
-        if (!isnan(a)) {
-            sum += a;
-            n++;
-        }
-    }
-    m->auprc_macro = mean_of(sum, n);
+    for (int64_t k = 0; s->pairs && k < s->d->K; k++)
+        mean_add(&auprc, oc_rank_auprc(s->r, rank_unit(s, (unit){k, -1})));
+    m->auroc_macro = mean_take(&auroc);
+    m->auprc_macro = mean_take(&auprc);
+    m->n_scored_labels = s->pairs ? classes_of_pairs(auroc.n) : auroc.n;
 }
 
 /* Sums of unit areas per resample of a group; a unit without both classes is left out there. */
@@ -328,11 +327,10 @@ oc_status oc_metrics_compute(const oc_dataset *d, const float *probs, oc_auroc_k
     OC_TRY(hard_metrics(d, probs, &m, err));
     scorer s;
     scorer_init(&s, d, probs, kind);
-    s.r = oc_calloc((size_t)d->n, sizeof *s.r);
+    s.r = oc_calloc((size_t)d->n, 2 * sizeof *s.r);
     if (!s.r)
         return OC_FAIL(err, OC_NOMEM, "out of memory for %lld rows", (long long)d->n);
-    point_auroc(&s, &m);
-    point_auprc(s, &m);
+    point_metrics(&s, &m);
     oc_status st =
         n_boot > 0 && !isnan(m.auroc_macro) ? bootstrap(&s, n_boot, seed, &m, err) : OC_OK;
     oc_free(s.r);

@@ -14,12 +14,12 @@
 typedef enum { OC_AUROC_OVR, OC_AUROC_OVO } oc_auroc_kind;
 
 typedef struct oc_metrics {
-    int64_t n;               /* rows */
-    double accuracy;         /* single: argmax; multi: exact subset match at 0.5 */
-    double auroc_macro;      /* NaN when it cannot be computed */
+    int64_t n;                 /* rows */
+    double accuracy;           /* single: argmax; multi: exact subset match at 0.5 */
+    double auroc_macro;        /* NaN when it cannot be computed */
     double auroc_lo, auroc_hi; /* 95 % percentile bootstrap; NaN when not asked */
-    double auprc_macro;      /* binary: of class 1; else macro over labels with a positive */
-    double f1_macro;         /* single: over classes present; multi: labels at 0.5 */
+    double auprc_macro;        /* binary: of class 1; else macro over labels with a positive */
+    double f1_macro;           /* single: over classes present; multi: labels at 0.5 */
     double f1_micro;
     int64_t n_scored_labels; /* labels that entered the macro AUROC */
 } oc_metrics;
@@ -35,7 +35,8 @@ double oc_auprc(const float *score, const uint8_t *positive, int64_t n, oc_err *
  * negative. n_boot 0: no interval; resampling is by row, deterministic by seed.
  */
 oc_status oc_metrics_compute(const oc_dataset *d, const float *probs, oc_auroc_kind kind,
-                             int64_t n_boot, uint64_t seed, oc_metrics *out, oc_err *err) OC_NODISCARD;
+                             int64_t n_boot, uint64_t seed, oc_metrics *out,
+                             oc_err *err) OC_NODISCARD;
 
 /* Levels to beat: the majority class (or label frequencies), and multinomial naive Bayes on
  * lower-cased unigrams (runs of letters and digits, English function words left out) with add-one

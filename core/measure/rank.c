@@ -1,23 +1,68 @@
 #include "core/measure/rank.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/rng.h"
 
-static int by_score(const void *a, const void *b)
+/* Bits of a float that compare as whole numbers the way the floats do. */
+static uint32_t key_of(float f)
 {
-    const oc_ranked *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score < y->score ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 
-void oc_rank_sort(oc_ranked *r, int64_t n)
+enum { DIGIT = 11, RADIX = 1 << DIGIT };
+
+/* One stable pass of a radix sort; returns false when all rows have the same digit. */
+static bool sort_digit(const oc_ranked *from, oc_ranked *to, int64_t n, int shift)
 {
-    qsort(r, (size_t)n, sizeof *r, by_score);
+    int64_t at[RADIX] = {0};
+    for (int64_t i = 0; i < n; i++)
+        at[key_of(from[i].score) >> shift & (RADIX - 1)]++;
+    int64_t sum = 0;
+    for (int k = 0; k < RADIX; k++) {
+        int64_t c = at[k];
+        if (c == n)
+            return false;
+        at[k] = sum;
+        sum += c;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[at[key_of(from[i].score) >> shift & (RADIX - 1)]++] = from[i];
+    return true;
+}
+
+static void insertion_sort(oc_ranked *r, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        oc_ranked x = r[i];
+        int64_t j = i;
+        for (; j > 0 && r[j - 1].score > x.score; j--)
+            r[j] = r[j - 1];
+        r[j] = x;
+    }
+}
+
+void oc_rank_sort(oc_ranked *r, oc_ranked *scratch, int64_t n)
+{
+    if (n <= 64) {
+        insertion_sort(r, n);
+        return;
+    }
+    oc_ranked *from = r, *to = scratch;
+    for (int shift = 0; shift < 32; shift += DIGIT) {
+        if (!sort_digit(from, to, n, shift))
+            continue;
+        oc_ranked *was = from;
+        from = to;
+        to = was;
+    }
+    if (from != r)
+        memcpy(r, from, (size_t)n * sizeof *r);
 }
 
 /* End of the run of equal scores that starts at i. */
@@ -108,6 +153,7 @@ typedef struct lanes {
 
 static void add_positive(lanes *s, const uint8_t *restrict w)
 {
+#pragma omp simd
     for (int l = 0; l < OC_LANES; l++) {
         s->u2[l] += (int64_t)w[l] * (2 * (int64_t)s->below[l]);
         s->P[l] += w[l];
@@ -116,6 +162,7 @@ static void add_positive(lanes *s, const uint8_t *restrict w)
 
 static void add_negative(lanes *s, const uint8_t *restrict w)
 {
+#pragma omp simd
     for (int l = 0; l < OC_LANES; l++)
         s->below[l] += w[l];
 }

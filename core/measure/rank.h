@@ -15,8 +15,8 @@ typedef struct oc_ranked {
     uint8_t positive;
 } oc_ranked;
 
-/* By rising score, then by row. */
-void oc_rank_sort(oc_ranked *r, int64_t n);
+/* By rising score; rows of one score stay in the order they came. No NaN. scratch: [n]. */
+void oc_rank_sort(oc_ranked *r, oc_ranked *scratch, int64_t n);
 
 /* r sorted. NaN when one class is absent (auroc) or no row is positive (auprc). */
 double oc_rank_auroc(const oc_ranked *r, int64_t n);

@@ -36,8 +36,8 @@ typedef struct oc__drop {
     float scale;   /* 65536 / (65536 - off) */
 } oc__drop;
 
-/* Words of randomness for a row of n elements: four draws a word, whole groups of sixteen. */
-static inline int64_t oc__drop_words(int64_t n) { return (n + 15) / 16 * 4; }
+/* Words of randomness for a row of n elements: four draws a word. */
+static inline int64_t oc__drop_words(int64_t n) { return (n + 3) / 4; }
 oc__drop oc__drop_at(const oc_dropout *d, float p, int32_t layer, oc__site site);
 /* m[i] = 0 or scale for the n elements whose randomness starts at `word`. */
 void oc__drop_mask(const oc__drop *d, int64_t word, int64_t n, float *m);

@@ -4,7 +4,10 @@
 
 #include "core/base/str.h"
 
-static utf8proc_category_t category(uint32_t cp) { return utf8proc_category((utf8proc_int32_t)cp); }
+static utf8proc_category_t category(uint32_t cp)
+{
+    return utf8proc_category((utf8proc_int32_t)cp);
+}
 
 bool oc_u_is_space(uint32_t cp)
 {
@@ -60,7 +63,7 @@ uint32_t oc_u_lower(uint32_t cp)
     return (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
 }
 
-/* --- lower-casing with the one rule that looks around: the Greek final sigma ------------------- */
+/* --- lower-casing with the one rule that looks around: the Greek final sigma ------------------ */
 
 #define CAPITAL_SIGMA 0x3a3u
 #define SMALL_SIGMA   0x3c3u
@@ -115,7 +118,7 @@ static bool cased_after(const char *s, size_t n, size_t at)
     return false;
 }
 
-/* --- folding ----------------------------------------------------------------------------------- */
+/* --- folding ---------------------------------------------------------------------------------- */
 
 /*
  * NFD puts marks that follow a base character into the order of their combining class. Mn marks are

@@ -13,7 +13,7 @@
 #define MAX_LINES ((size_t)1 << 21)
 #define MAX_BYTES ((size_t)1 << 30)
 
-/* --- lines to tokens --------------------------------------------------------------------------- */
+/* --- lines to tokens -------------------------------------------------------------------------- */
 
 /* Next line of text[*i..n): its bytes without LF or CRLF; *i moves past it. */
 static size_t take_line(const char *text, size_t n, size_t *i, const char **line)
@@ -27,8 +27,8 @@ static size_t take_line(const char *text, size_t n, size_t *i, const char **line
 
 static oc_status bad_line(const char *what, size_t i_line, const char *why, oc_err *err)
 {
-    return OC_FAIL(err, OC_FORMAT, "%s:%zu: %s; a vocabulary has one token a line", what, i_line + 1,
-                   why);
+    return OC_FAIL(err, OC_FORMAT, "%s:%zu: %s; a vocabulary has one token a line", what,
+                   i_line + 1, why);
 }
 
 /* Fill text and start; the room was counted before. */
@@ -65,8 +65,8 @@ static oc_status read_lines(oc_vocab *v, const char *text, size_t n, const char 
         longest = OC_MAX(longest, len);
     }
     if (longest == 0)
-        return OC_FAIL(err, OC_FORMAT, "%s is empty; a vocabulary with one token a line was expected",
-                       what);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s is empty; a vocabulary with one token a line was expected", what);
     if (n_lines > MAX_LINES)
         return OC_FAIL(err, OC_FORMAT, "%s has %zu lines; at most %zu are supported", what, n_lines,
                        MAX_LINES);
@@ -78,7 +78,7 @@ static oc_status read_lines(oc_vocab *v, const char *text, size_t n, const char 
     return copy_lines(v, text, n, what, err);
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static size_t token_bytes(const oc_vocab *v, int32_t id)
 {
@@ -240,7 +240,10 @@ void oc_vocab_free(oc_vocab *v)
     oc_free(v);
 }
 
-int32_t oc_vocab_size(const oc_vocab *v) { return v->V; }
+int32_t oc_vocab_size(const oc_vocab *v)
+{
+    return v->V;
+}
 
 int32_t oc_vocab_id(const oc_vocab *v, const char *s, size_t n)
 {
@@ -252,10 +255,22 @@ const char *oc_vocab_token(const oc_vocab *v, int32_t id)
     return id >= 0 && id < v->V ? v->text + v->start[id] : "";
 }
 
-int32_t oc_vocab_duplicates(const oc_vocab *v) { return v->n_dup; }
+int32_t oc_vocab_duplicates(const oc_vocab *v)
+{
+    return v->n_dup;
+}
 
-oc_special_ids oc_vocab_special(const oc_vocab *v) { return v->special; }
+oc_special_ids oc_vocab_special(const oc_vocab *v)
+{
+    return v->special;
+}
 
-bool oc_vocab_looks_cased(const oc_vocab *v) { return v->cased; }
+bool oc_vocab_looks_cased(const oc_vocab *v)
+{
+    return v->cased;
+}
 
-void oc_vocab_key(const oc_vocab *v, char out[33]) { memcpy(out, v->key, sizeof v->key); }
+void oc_vocab_key(const oc_vocab *v, char out[33])
+{
+    memcpy(out, v->key, sizeof v->key);
+}

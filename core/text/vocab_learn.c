@@ -22,16 +22,16 @@ enum { MAX_WORD = 100 }; // longer words are [UNK] whatever the vocabulary
 
 static const char *const specials[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
-/* --- strings to numbers ------------------------------------------------------------------------ */
+/* --- strings to numbers ----------------------------------------------------------------------- */
 
 typedef struct names {
-    char *text;             // owned: the strings, NUL-terminated
+    char *text; // owned: the strings, NUL-terminated
     size_t text_n, text_cap;
-    size_t *at;             // owned [n] offset in text
-    int64_t *count;         // owned [n]
+    size_t *at;     // owned [n] offset in text
+    int64_t *count; // owned [n]
     int32_t n;
     size_t cap_at, cap_count;
-    int32_t *slot;          // owned [mask + 1], -1 = empty
+    int32_t *slot; // owned [mask + 1], -1 = empty
     size_t mask;
 } names;
 
@@ -44,7 +44,10 @@ static void names_release(names *t)
     *t = (names){0};
 }
 
-static const char *name_of(const names *t, int32_t i) { return t->text + t->at[i]; }
+static const char *name_of(const names *t, int32_t i)
+{
+    return t->text + t->at[i];
+}
 
 static oc_status names_rehash(names *t, oc_err *err)
 {
@@ -95,7 +98,7 @@ static oc_status names_add(names *t, const char *s, size_t n, int32_t *out, oc_e
     return OC_OK;
 }
 
-/* --- pairs ------------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------ */
 
 typedef struct list {
     int32_t *item; // owned [n]
@@ -114,27 +117,27 @@ typedef struct pair {
     int32_t left, right;
     int64_t count;
     double score;
-    int32_t heap; // place in the heap; -1 = not there
+    int32_t heap;   // place in the heap; -1 = not there
     bool listed[2]; // in the list of its left and of its right symbol
     bool dirty;
-    list words;   // owned: words that hold it, or held it
+    list words; // owned: words that hold it, or held it
 } pair;
 
 typedef struct learner {
     const oc_vocab_learn_opts *o;
     names words, symbols;
-    int32_t *row;      // owned: symbols of all words
-    size_t *row_at;    // owned [words.n]
-    int32_t *row_n;    // owned [words.n] symbols of word i now
-    pair *pairs;       // owned [n_pairs]
+    int32_t *row;   // owned: symbols of all words
+    size_t *row_at; // owned [words.n]
+    int32_t *row_n; // owned [words.n] symbols of word i now
+    pair *pairs;    // owned [n_pairs]
     int32_t n_pairs;
     size_t cap_pairs;
-    int32_t *slot;     // owned: (left, right) -> pair
+    int32_t *slot; // owned: (left, right) -> pair
     size_t mask;
-    list *of_symbol;   // owned [cap_of]: pairs of symbol i
+    list *of_symbol; // owned [cap_of]: pairs of symbol i
     size_t cap_of;
     list heap, dirty;
-    double n_symbols;  // characters of all words
+    double n_symbols; // characters of all words
 } learner;
 
 static void learner_release(learner *t)
@@ -238,7 +241,7 @@ static oc_status count_pair(learner *t, int32_t left, int32_t right, int64_t by,
     return mark_dirty(t, i, err);
 }
 
-/* --- the heap: best score first, ties by the tokens' order ------------------------------------- */
+/* --- the heap: best score first, ties by the tokens' order ------------------------------------ */
 
 static bool better(const learner *t, int32_t a, int32_t b)
 {
@@ -285,8 +288,8 @@ static void heap_remove(learner *t, int32_t i)
 }
 
 /*
- * A unigram model of the texts gives a symbol the probability count / n. Writing a pair as one symbol
- * changes the log-likelihood, to first order, by count * log(count * n / (left * right)).
+ * A unigram model of the texts gives a symbol the probability count / n. Writing a pair as one
+ * symbol changes the log-likelihood, to first order, by count * log(count * n / (left * right)).
  */
 static double gain(const learner *t, const pair *p)
 {
@@ -342,7 +345,7 @@ static oc_status touch_symbol(learner *t, int32_t s, oc_err *err)
     return OC_OK;
 }
 
-/* --- merging ----------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 /* Replace left right by `made` in word w and move the counts of the pairs around them. */
 static oc_status merge_in_word(learner *t, int32_t w, int32_t left, int32_t right, int32_t made,
@@ -409,7 +412,7 @@ static oc_status merge_best(learner *t, oc_err *err)
     return refresh_dirty(t, err);
 }
 
-/* --- from texts to rows of symbols ------------------------------------------------------------- */
+/* --- from texts to rows of symbols ------------------------------------------------------------ */
 
 static oc_status count_words(learner *t, const char *const *texts, int64_t n, oc_err *err)
 {
@@ -504,10 +507,11 @@ static oc_status take_chars(learner *t, const names *chars, ranked *r, oc_err *e
     for (int32_t i = 0; i < n; i++)
         kept += r[i].count;
     if (kept < total - total / 100)
-        return OC_FAIL(err, OC_RANGE,
-                       "a vocabulary of %d entries is too small: %d special tokens and %d characters "
-                       "come before the first merge",
-                       (int)t->o->size, OC_COUNT(specials), (int)chars->n);
+        return OC_FAIL(
+            err, OC_RANGE,
+            "a vocabulary of %d entries is too small: %d special tokens and %d characters "
+            "come before the first merge",
+            (int)t->o->size, OC_COUNT(specials), (int)chars->n);
     qsort(r, (size_t)n, sizeof *r, by_name);
     for (int32_t i = 0, sym; i < n; i++)
         OC_TRY(names_add(&t->symbols, r[i].name, strlen(r[i].name), &sym, err));
@@ -570,7 +574,7 @@ static oc_status spell_words(learner *t, oc_err *err)
     return refresh_dirty(t, err);
 }
 
-/* --- the vocabulary ---------------------------------------------------------------------------- */
+/* --- the vocabulary --------------------------------------------------------------------------- */
 
 static oc_status make_vocab(const learner *t, oc_vocab **out, oc_err *err)
 {

@@ -27,7 +27,7 @@ struct oc_vocab {
     uint32_t mask;         /* slots - 1 */
     int32_t V;
     int32_t n_dup;
-    size_t max_bytes;      /* longest token */
+    size_t max_bytes; /* longest token */
     oc_special_ids special;
     bool cased;
     char key[33];

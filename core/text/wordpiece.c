@@ -11,7 +11,7 @@
 /* Longer words are [UNK] (max_input_chars_per_word of the original). */
 enum { MAX_CHARS = 100, MAX_BYTES = 4 * MAX_CHARS };
 
-/* --- the basic tokenizer, for any text --------------------------------------------------------- */
+/* --- the basic tokenizer, for any text -------------------------------------------------------- */
 
 /* Gets each word; false stops the scan. */
 typedef bool (*word_fn)(void *ctx, const char *s, size_t n);
@@ -105,7 +105,7 @@ void oc_basic_tokenize(const char *text, size_t n, bool lowercase, oc_buf *words
     scratch_release(&sc);
 }
 
-/* --- WordPiece --------------------------------------------------------------------------------- */
+/* --- WordPiece -------------------------------------------------------------------------------- */
 
 /* What a byte is to the fast path; a byte of a word is its (lower-cased) self. */
 enum { B_SPACE, B_DROP, B_PUNCT, B_HIGH, B_FIRST_OF_WORD = 0x20 };
@@ -114,10 +114,10 @@ typedef struct run {
     const oc_vocab *v;
     bool lowercase;
     oc_ids *ids;
-    int64_t stop;              // ids wanted at most
-    uint64_t hash_cont;        // hash state after "##"
+    int64_t stop;       // ids wanted at most
+    uint64_t hash_cont; // hash state after "##"
     scratch sc;
-    bool full;                 // reached `stop`
+    bool full; // reached `stop`
     oc_status rc;
     unsigned char byte[256];
     uint64_t h[MAX_BYTES + 1]; // h[i] = hash of the first i bytes of the word at hand
@@ -303,7 +303,8 @@ oc_status oc_encode(const oc_tokenizer *t, const char *text, size_t n, int64_t m
                     int64_t *n_full, oc_err *err)
 {
     if (max_len < 3)
-        return OC_FAIL(err, OC_RANGE, "a length of %lld tokens has no room for [CLS], [SEP] and text",
+        return OC_FAIL(err, OC_RANGE,
+                       "a length of %lld tokens has no room for [CLS], [SEP] and text",
                        (long long)max_len);
     int64_t mark = out->n;
     OC_TRY(oc_grow(&out->id, &out->cap, (size_t)mark + 2, sizeof *out->id, err));
@@ -331,7 +332,7 @@ void oc_ids_release(oc_ids *ids)
     *ids = (oc_ids){0};
 }
 
-/* --- the tokenizer ----------------------------------------------------------------------------- */
+/* --- the tokenizer ---------------------------------------------------------------------------- */
 
 oc_status oc_tokenizer_new(oc_vocab *vocab, bool lowercase, oc_tokenizer **out, oc_err *err)
 {

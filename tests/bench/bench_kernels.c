@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/attr.h"
 #include "core/base/clock.h"
 #include "core/base/par.h"
 #include "core/base/rng.h"
@@ -95,7 +96,8 @@ static void run_context_t(line *l)
 static void run_s8(line *l)
 {
     for (int64_t m = 0; m < l->M; m++)
-        oc_k->quantize_row(l->a + m * l->K, l->K, l->pw.Kp, l->q + m * l->pw.Kp, l->bias + l->N + m);
+        oc_k->quantize_row(l->a + m * l->K, l->K, l->pw.Kp, l->q + m * l->pw.Kp,
+                           l->bias + l->N + m);
     oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_NONE, l->c, l->N);
 }
 
@@ -153,8 +155,9 @@ static void line_init(line *l)
     if (l->run == run_adamw)
         for (int64_t i = 0; i < N; i++)
             l->bias[i] = 1e-3f;
-    l->scratch = must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
-                                                        oc_gemm_serial_floats(M, N, K))));
+    l->scratch =
+        must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
+                                               oc_gemm_serial_floats(M, N, K))));
     l->pb = (oc_packed_f32){must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N))), K, N};
     oc_pack_f32((oc_mat){l->b, 1, K}, K, N, l->pb.panel);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
@@ -203,8 +206,8 @@ static void line_print(line *l, int rounds)
                  (long long)l->K);
     else
         snprintf(shape, sizeof shape, "%lldx%lld", (long long)l->M, (long long)l->N);
-    printf("%-5s %-22s %-14s %8.2f %8.2f %8.2f  %s\n", oc_isa_name(l->isa), l->what, shape,
-           l->rate[rounds / 2], l->rate[rounds / 10], l->rate[rounds - 1 - rounds / 10],
+    printf("%-5s %-22s %-14s %8.2f %8.2f  %s\n", oc_isa_name(l->isa), l->what, shape,
+           l->rate[rounds / 2], l->rate[rounds - 1],
            l->K ? (strstr(l->what, "s8") ? "GOP/s" : "GFLOP/s") : "Gelem/s");
 }
 
@@ -274,8 +277,7 @@ int main(int argc, char **argv)
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < n_lines; i++)
             line_round(&lines[i], r);
-    printf("%s, %d thread(s), median of %d rounds (tenth and ninetieth percentile)\n", cpu,
-           oc_par_workers(), rounds);
+    printf("%s, %d thread(s), median and best of %d rounds\n", cpu, oc_par_workers(), rounds);
     for (int i = 0; i < n_lines; i++)
         line_print(&lines[i], rounds);
     return 0;

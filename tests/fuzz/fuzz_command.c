@@ -29,7 +29,8 @@ static void check_words(const oc_strlist *words)
         escape(words->item[i], &line);
     oc_strlist again = {0};
     const char *rest;
-    if (oc_command_split(oc_buf_cstr(&line), &again, &rest, NULL) != OC_OK || *rest || again.n != words->n)
+    if (oc_command_split(oc_buf_cstr(&line), &again, &rest, NULL) != OC_OK || *rest ||
+        again.n != words->n)
         abort();
     for (int64_t i = 0; i < again.n; i++)
         if (strcmp(again.item[i], words->item[i]) != 0)

@@ -58,7 +58,12 @@ static void read_records(const uint8_t *data, size_t size, char delimiter)
 
 static void read_table(const uint8_t *data, size_t size, const char *name)
 {
-    oc_table_want want = {.text = "text", .label = "label", .id = "id", .split = "", .kind = OC_TASK_MULTI, .delimiter = ','};
+    oc_table_want want = {.text = "text",
+                          .label = "label",
+                          .id = "id",
+                          .split = "",
+                          .kind = OC_TASK_MULTI,
+                          .delimiter = ','};
     oc_table *t = NULL;
     oc_err e = {0};
     if (oc_table_open_data(own(data, size), size, name, &want, &t, &e) != OC_OK)

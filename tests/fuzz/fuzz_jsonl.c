@@ -17,7 +17,12 @@ static void must(int ok)
 
 static void read_table(const uint8_t *data, size_t size, oc_task_kind kind)
 {
-    oc_table_want want = {.text = "text", .label = "label", .id = "id", .split = "split", .kind = kind, .delimiter = ','};
+    oc_table_want want = {.text = "text",
+                          .label = "label",
+                          .id = "id",
+                          .split = "split",
+                          .kind = kind,
+                          .delimiter = ','};
     char *copy = oc_alloc(size + 1);
     must(copy != NULL);
     if (size)

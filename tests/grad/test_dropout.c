@@ -15,7 +15,8 @@
 
 #include "core/nn/bert_internal.h"
 
-#define N 65536
+#define N    65536
+#define LONG 530 /* past two chunks of dropout.c */
 
 static float m[N], m2[N];
 
@@ -81,23 +82,23 @@ static void test_rows(void **state)
     (void)state;
     oc_dropout at = {.seed = 9, .step = 0};
     oc__drop d = oc__drop_at(&at, 0.3f, -1, OC__SITE_CLS);
-    float x[70], y[70];
-    oc__drop_mask(&d, 40, 70, m);
-    for (int i = 0; i < 70; i++)
+    static float x[LONG], y[LONG];
+    oc__drop_mask(&d, 40, LONG, m);
+    for (int i = 0; i < LONG; i++)
         x[i] = (float)i + 1.0f;
-    for (int n = 0; n <= 70; n++) {
-        for (int i = 0; i < 70; i++)
+    for (int n = 0; n <= LONG; n++) {
+        for (int i = 0; i < LONG; i++)
             y[i] = m2[i] = -1.0f;
         oc__drop_mask(&d, 40, n, m2);
         oc__drop_row(&d, 40, n, x, y);
-        for (int i = 0; i < 70; i++) {
+        for (int i = 0; i < LONG; i++) {
             assert_true(m2[i] == (i < n ? m[i] : -1.0f));
             assert_true(y[i] == (i < n ? m[i] * x[i] : -1.0f));
         }
     }
-    oc__drop_row(&d, 40, 70, x, x); // in place
+    oc__drop_row(&d, 40, LONG, x, x); // in place
     assert_memory_equal(x, y, sizeof x);
-    assert_int_equal(oc__drop_words(70), 20);
+    assert_int_equal(oc__drop_words(70), 18);
 }
 
 int main(void)

@@ -23,13 +23,13 @@
 #include "sessions/session.h"
 #include "sessions/state.h"
 
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        oc_err ok_err = {0};                                                                       \
-        (void)ok_err;                                                                              \
-        oc_err *err = &ok_err;                                                                     \
-        if ((call) != OC_OK)                                                                       \
-            fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, ok_err.msg);                      \
+#define OK(call)                                                              \
+    do {                                                                      \
+        oc_err ok_err = {0};                                                  \
+        (void)ok_err;                                                         \
+        oc_err *err = &ok_err;                                                \
+        if ((call) != OC_OK)                                                  \
+            fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, ok_err.msg); \
     } while (0)
 
 typedef struct recording {
@@ -40,7 +40,8 @@ typedef struct recording {
 
 OC_UNUSED static oc_event *rec_add(recording *r, oc_event_type t)
 {
-    oc_event *more = oc_realloc(r->e, (size_t)r->n * sizeof *r->e, (size_t)(r->n + 1) * sizeof *r->e);
+    oc_event *more =
+        oc_realloc(r->e, (size_t)r->n * sizeof *r->e, (size_t)(r->n + 1) * sizeof *r->e);
     assert_non_null(more);
     r->e = more;
     oc_event *e = &r->e[r->n++];
@@ -67,8 +68,8 @@ OC_UNUSED static void rec_session(recording *r, const char *name, bool reopened)
     s->reopened = reopened;
 }
 
-OC_UNUSED static void rec_setting(recording *r, const char *key, const char *old, const char *value, const char *why,
-                                  const char *run, int64_t step)
+OC_UNUSED static void rec_setting(recording *r, const char *key, const char *old, const char *value,
+                                  const char *why, const char *run, int64_t step)
 {
     oc_ev_setting *s = &rec_add(r, OC_EV_setting_T)->u.setting;
     OC_EV_SET(s->key, key);
@@ -90,7 +91,8 @@ OC_UNUSED static void rec_run(recording *r, const char *recipe, const char *stag
     v->resumed = resumed;
 }
 
-OC_UNUSED static void rec_stage(recording *r, int64_t index, const char *kind, const char *run, int64_t steps, int64_t from)
+OC_UNUSED static void rec_stage(recording *r, int64_t index, const char *kind, const char *run,
+                                int64_t steps, int64_t from)
 {
     oc_ev_stage *s = &rec_add(r, OC_EV_stage_T)->u.stage;
     OC_EV_SET(s->kind, kind);
@@ -103,7 +105,8 @@ OC_UNUSED static void rec_stage(recording *r, int64_t index, const char *kind, c
     s->from_step = from;
 }
 
-OC_UNUSED static void rec_stage_end(recording *r, int64_t index, const char *kind, const char *run, const char *status)
+OC_UNUSED static void rec_stage_end(recording *r, int64_t index, const char *kind, const char *run,
+                                    const char *status)
 {
     oc_ev_stage_end *s = &rec_add(r, OC_EV_stage_end_T)->u.stage_end;
     s->index = index;
@@ -141,8 +144,8 @@ OC_UNUSED static void rec_eval(recording *r, const char *run, int64_t step, doub
     v->best = best;
 }
 
-OC_UNUSED static void rec_candidate(recording *r, const char *model, const char *stage, const char *precision, int64_t bytes,
-                                    double auroc, double ms)
+OC_UNUSED static void rec_candidate(recording *r, const char *model, const char *stage,
+                                    const char *precision, int64_t bytes, double auroc, double ms)
 {
     oc_ev_candidate *c = &rec_add(r, OC_EV_candidate_T)->u.candidate;
     OC_EV_SET(c->model, model);
@@ -337,6 +340,9 @@ OC_UNUSED static void rec_temp(char out[64])
     setenv("OPTIMCLM_SESSIONS", out, 1);
 }
 
-OC_UNUSED static void rec_remove(const char *dir) { OK(oc_remove_tree(dir, err)); }
+OC_UNUSED static void rec_remove(const char *dir)
+{
+    OK(oc_remove_tree(dir, err));
+}
 
 #endif

@@ -38,8 +38,8 @@ static char *text_of(const oc_event *e)
 
 typedef struct written {
     recording r;
-    char **text;       /* of each event, with its number */
-    int64_t *end;      /* bytes of the file up to and with event i */
+    char **text;  /* of each event, with its number */
+    int64_t *end; /* bytes of the file up to and with event i */
     char *file;
     size_t n;
 } written;
@@ -287,7 +287,8 @@ static void long_torn_tail(void **state)
 static void a_file_that_is_no_journal_is_left_alone(void **state)
 {
     (void)state;
-    static const char *const other[] = {"{\"a\": 1}\n", "id,text\n1,2\n", "hello", "[1,2]\n[3,4]\n"};
+    static const char *const other[] = {"{\"a\": 1}\n", "id,text\n1,2\n", "hello",
+                                        "[1,2]\n[3,4]\n"};
     for (int i = 0; i < OC_COUNT(other); i++) {
         put_file(other[i], strlen(other[i]));
         oc_journal *j;

@@ -8,7 +8,10 @@
 #include "core/base/rng.h"
 #include "tests/kernels/kernels_testing.h"
 
-static int64_t padded(int64_t K) { return (K + 31) / 32 * 32; }
+static int64_t padded(int64_t K)
+{
+    return (K + 31) / 32 * 32;
+}
 
 typedef struct s8_case {
     int64_t M, N, K, Kp;
@@ -231,8 +234,8 @@ static void quantization_edges(void **state)
         assert_int_equal(q[i], 0);
 
     /* Scale 1 exactly: halves go to the even neighbour, both signs. */
-    static const float halves[] = {127.0f, 0.5f, 1.5f, 2.5f, 125.5f, 126.5f, -0.5f, -1.5f, -2.5f,
-                                   0.49999997f, -126.5f, -127.0f, 3.4999998f, -0.0f};
+    static const float halves[] = {127.0f, 0.5f,  1.5f,        2.5f,    125.5f,  126.5f,     -0.5f,
+                                   -1.5f,  -2.5f, 0.49999997f, -126.5f, -127.0f, 3.4999998f, -0.0f};
     static const int8_t want[] = {127, 0, 2, 2, 126, 126, 0, -2, -2, 0, -126, -127, 3, 0};
     quantize_all(halves, OC_COUNT(halves), q, &scale);
     assert_true(scale == 1.0f);
@@ -294,10 +297,10 @@ static void dequantization_is_one_fma(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_are_exact),        cmocka_unit_test(products_past_every_block),
-        cmocka_unit_test(extremes_do_not_saturate),  cmocka_unit_test(the_longest_sum_is_exact),
+        cmocka_unit_test(products_are_exact),          cmocka_unit_test(products_past_every_block),
+        cmocka_unit_test(extremes_do_not_saturate),    cmocka_unit_test(the_longest_sum_is_exact),
         cmocka_unit_test(workers_do_not_change_a_bit), cmocka_unit_test(rows_are_quantized_alike),
-        cmocka_unit_test(quantization_edges),        cmocka_unit_test(dequantization_is_one_fma),
+        cmocka_unit_test(quantization_edges),          cmocka_unit_test(dequantization_is_one_fma),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

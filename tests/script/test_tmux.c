@@ -3,12 +3,12 @@
  * detaching, hanging up, replaying. What the views draw is the goldens' business; here only that
  * the right things are on the screen, and that the terminal is always given back whole.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <ctype.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,10 +61,12 @@ static void stop_tmux(void)
 static void start_shell(int cols, int rows, const char *env)
 {
     stop_tmux();
-    int rc = sh(TMUX "new-session -d -x %d -y %d 'env -u SSH_CONNECTION -u NO_COLOR -u TMUX HOME=%s XDG_STATE_HOME=%s "
-                     "LC_ALL=C.UTF-8 TZ=UTC INPUTRC=/dev/null OMP_NUM_THREADS=2 PS1=\"ready> \" PATH=%s:$PATH %s sh -i' "
-                     "\\; set -g status off \\; set -g focus-events on 2>&1",
-                folder, cols, rows, folder, folder, folder, env);
+    int rc = sh(
+        TMUX
+        "new-session -d -x %d -y %d 'env -u SSH_CONNECTION -u NO_COLOR -u TMUX HOME=%s XDG_STATE_HOME=%s "
+        "LC_ALL=C.UTF-8 TZ=UTC INPUTRC=/dev/null OMP_NUM_THREADS=1 PS1=\"ready> \" PATH=%s:$PATH %s sh -i' "
+        "\\; set -g status off \\; set -g focus-events on 2>&1",
+        folder, cols, rows, folder, folder, folder, env);
     if (rc != 0)
         fail_msg("tmux does not start: %s", seen);
 }
@@ -106,9 +108,18 @@ static void wait_flags(const char *want)
     assert_string_equal(seen, want);
 }
 
-static void type(const char *text) { sh(TMUX "send-keys -l -- \"%s\"", folder, text); }
-static void press(const char *keys) { sh(TMUX "send-keys %s", folder, keys); }
-static void resize(int cols, int rows) { sh(TMUX "resize-window -x %d -y %d", folder, cols, rows); }
+static void type(const char *text)
+{
+    sh(TMUX "send-keys -l -- \"%s\"", folder, text);
+}
+static void press(const char *keys)
+{
+    sh(TMUX "send-keys %s", folder, keys);
+}
+static void resize(int cols, int rows)
+{
+    sh(TMUX "resize-window -x %d -y %d", folder, cols, rows);
+}
 
 /* Start the program in the shell. */
 static void go(const char *args)
@@ -161,10 +172,10 @@ static void wait_dead(long pid)
 }
 
 /* A tiny job on synthetic notes: finetuning that would go on for hours. */
-#define RECIPE                                                                                     \
-    "{\"data.source\": \"notes\", \"data.rows_train\": 64, \"data.rows_valid\": 16, "                \
-    "\"data.rows_test\": 16, \"teacher.models\": \"new:L1-H16-A2-F16\", \"teacher.vocab\": 300, "    \
-    "\"train.max_len\": 16, \"train.batch\": 8, \"train.patience\": 1000, "                           \
+#define RECIPE                                                                                    \
+    "{\"data.source\": \"notes\", \"data.rows_train\": 64, \"data.rows_valid\": 16, "             \
+    "\"data.rows_test\": 16, \"teacher.models\": \"new:L1-H16-A2-F16\", \"teacher.vocab\": 300, " \
+    "\"train.max_len\": 16, \"train.batch\": 8, \"train.patience\": 1000, "                       \
     "\"finetune.epochs\": 10000, \"run.stages\": \"finetune\""
 
 #define SANE "alt=0 cursor=1 mouse=0"
@@ -196,7 +207,7 @@ static int setup(void **state)
     snprintf(script, sizeof script, "#!/bin/sh\necho $$ >%s/pid\nexec %s \"$@\"\n", folder, binary);
     write_file("go", script, 0700);
     write_file("endless.json", RECIPE "}", 0600);
-    write_file("short.json", RECIPE ", \"train.max_steps\": 800}", 0600);
+    write_file("short.json", RECIPE ", \"train.max_steps\": 500}", 0600);
     return 0;
 }
 
@@ -498,7 +509,8 @@ static void test_hangup(void **state)
     char *journal = NULL;
     size_t n = 0;
     assert_int_equal(oc_file_read(path, 1 << 26, &journal, &n, NULL), OC_OK);
-    assert_non_null(strstr(journal, "\"step\": 800")); // the last step, long after the terminal went
+    assert_non_null(
+        strstr(journal, "\"step\": 500")); // the last step, long after the terminal went
     assert_non_null(strstr(journal, "\"exit\", {\"reason\": \"done\""));
     oc_free(journal);
 }
@@ -545,7 +557,8 @@ static void test_refused(void **state)
     go("--session no");
     wait_for("'no-such-terminal' is not known");
     wait_for("rc=2");
-    assert_int_equal(sh("HOME=%s XDG_STATE_HOME=%s %s --session no 2>&1 </dev/null", folder, folder, binary), 2);
+    assert_int_equal(
+        sh("HOME=%s XDG_STATE_HOME=%s %s --session no 2>&1 </dev/null", folder, folder, binary), 2);
     assert_non_null(strstr(seen, "no screen"));
 }
 
@@ -570,7 +583,8 @@ static void test_terminals(void **state)
 {
     (void)state;
     need();
-    static const char *const envs[] = {"TERM=vt100 LC_ALL=C", "TERM=linux", "TERM=xterm NO_COLOR=1"};
+    static const char *const envs[] = {"TERM=vt100 LC_ALL=C", "TERM=linux",
+                                       "TERM=xterm NO_COLOR=1"};
     for (int i = 0; i < OC_COUNT(envs); i++) {
         start_shell(80, 24, envs[i]);
         go("--session kinds");
@@ -594,12 +608,12 @@ static void test_terminals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_idle),      cmocka_unit_test(test_paste),
-        cmocka_unit_test(test_job),       cmocka_unit_test(test_quit_and_stop),
-        cmocka_unit_test(test_crash),     cmocka_unit_test(test_terminated),
-        cmocka_unit_test(test_suspend),   cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_hangup),    cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_terminals),
+        cmocka_unit_test(test_idle),    cmocka_unit_test(test_paste),
+        cmocka_unit_test(test_job),     cmocka_unit_test(test_quit_and_stop),
+        cmocka_unit_test(test_crash),   cmocka_unit_test(test_terminated),
+        cmocka_unit_test(test_suspend), cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_hangup),  cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_terminals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -131,6 +131,10 @@ static void doubles_are_written_shortest(void **state)
     char t[32];
     oc_fmt_f64(t, 0.1);
     assert_string_equal(t, "0.1");
+    oc_fmt_f64(t, 20);
+    assert_string_equal(t, "20");
+    oc_fmt_f64(t, 5e-5);
+    assert_string_equal(t, "5e-05");
     oc_rng r;
     oc_rng_init(&r, 1, 2);
     for (int i = 0; i < 2000; i++) {

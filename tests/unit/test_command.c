@@ -88,9 +88,10 @@ static void splitting_without_memory(void **state)
 static void every_command_is_described(void **state)
 {
     (void)state;
-    static const char *const asked[] = {"set",     "show", "run",  "continue", "pause", "resume",     "cancel", "undo",
-                                        "save",    "open", "compare", "export", "note",  "sessions", "diff",   "candidates",
-                                        "view",    "theme", "glyphs", "alert",  "help",  "quit"};
+    static const char *const asked[] = {
+        "set",  "show",  "run",     "continue", "pause", "resume",   "cancel", "undo",
+        "save", "open",  "compare", "export",   "note",  "sessions", "diff",   "candidates",
+        "view", "theme", "glyphs",  "alert",    "help",  "quit"};
     for (int i = 0; i < OC_COUNT(asked); i++)
         if (!oc_command_find(asked[i]))
             fail_msg("no command %s", asked[i]);
@@ -133,7 +134,8 @@ static void expect_completion(const char *line, const char *want, int64_t from)
     int64_t at = -1;
     char *got = completed(line, (int64_t)strlen(line), &at);
     if (strcmp(got, want) != 0 || at != from)
-        fail_msg("'%s' completes to '%s' from %lld, not '%s' from %lld", line, got, (long long)at, want, (long long)from);
+        fail_msg("'%s' completes to '%s' from %lld, not '%s' from %lld", line, got, (long long)at,
+                 want, (long long)from);
     oc_free(got);
 }
 
@@ -227,7 +229,8 @@ static void completion_without_memory(void **state)
             oc_strlist l = {0};
             int64_t from;
             oc_alloc_fail_at(k);
-            oc_status rc = oc_command_complete(NULL, lines[i], (int64_t)strlen(lines[i]), &l, &from, NULL);
+            oc_status rc =
+                oc_command_complete(NULL, lines[i], (int64_t)strlen(lines[i]), &l, &from, NULL);
             bool reached = oc_alloc_count() >= k;
             oc_alloc_fail_at(0);
             oc_strlist_release(&l);

@@ -38,8 +38,9 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-#define SIZES "\"hidden_size\": 8, \"num_hidden_layers\": 2, \"num_attention_heads\": 2, " \
-              "\"intermediate_size\": 16, \"vocab_size\": 100"
+#define SIZES                                                                    \
+    "\"hidden_size\": 8, \"num_hidden_layers\": 2, \"num_attention_heads\": 2, " \
+    "\"intermediate_size\": 16, \"vocab_size\": 100"
 
 static oc_config parse(const char *text)
 {
@@ -60,7 +61,7 @@ static void assert_refused(const char *text, oc_status want, const char *part)
     assert_int_equal(c.max_len, 77); // written only on success
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void defaults(void **state)
 {
@@ -90,12 +91,13 @@ static void defaults(void **state)
 static void hugging_face(void **state)
 {
     (void)state;
-    oc_config c = parse("{" SIZES ", \"model_type\": \"bert\", \"architectures\": [\"BertModel\"], "
-                        "\"hidden_act\": \"gelu_new\", \"layer_norm_eps\": 1e-05, \"max_position_embeddings\": 64, "
-                        "\"type_vocab_size\": 1, \"hidden_dropout_prob\": 0.2, \"attention_probs_dropout_prob\": 0, "
-                        "\"classifier_dropout\": null, \"position_embedding_type\": \"absolute\", "
-                        "\"problem_type\": \"multi_label_classification\", \"pad_token_id\": 3, \"num_labels\": 9, "
-                        "\"id2label\": {\"1\": \"yes\", \"0\": \"no\", \"2\": 5}, \"pruned_heads\": {\"1\": [0]}}");
+    oc_config c = parse(
+        "{" SIZES ", \"model_type\": \"bert\", \"architectures\": [\"BertModel\"], "
+        "\"hidden_act\": \"gelu_new\", \"layer_norm_eps\": 1e-05, \"max_position_embeddings\": 64, "
+        "\"type_vocab_size\": 1, \"hidden_dropout_prob\": 0.2, \"attention_probs_dropout_prob\": 0, "
+        "\"classifier_dropout\": null, \"position_embedding_type\": \"absolute\", "
+        "\"problem_type\": \"multi_label_classification\", \"pad_token_id\": 3, \"num_labels\": 9, "
+        "\"id2label\": {\"1\": \"yes\", \"0\": \"no\", \"2\": 5}, \"pruned_heads\": {\"1\": [0]}}");
     assert_int_equal(c.dims.act, OC_ACT_GELU_NEW);
     assert_true(c.dims.eps == 1e-5f);
     assert_int_equal(c.dims.P, 64);
@@ -111,7 +113,8 @@ static void hugging_face(void **state)
     assert_int_equal(c.dims.A[0], 2);
     assert_int_equal(c.dims.A[1], 1);
     oc_config_release(&c);
-    c = parse("{" SIZES ", \"num_labels\": 4, \"classifier_dropout\": 0.3, \"hidden_act\": \"relu\"}");
+    c = parse("{" SIZES
+              ", \"num_labels\": 4, \"classifier_dropout\": 0.3, \"hidden_act\": \"relu\"}");
     assert_int_equal(c.dims.K, 4);
     assert_true(c.dims.p_cls == 0.3f);
     assert_int_equal(c.dims.act, OC_ACT_RELU);
@@ -121,11 +124,12 @@ static void hugging_face(void **state)
 static void ours(void **state)
 {
     (void)state;
-    oc_config c = parse("{\"hidden_size\": 8, \"num_hidden_layers\": 2, \"num_attention_heads\": 3, "
-                        "\"intermediate_size\": 16, \"vocab_size\": 100, \"optimclm\": {\"format\": 1, "
-                        "\"head_size\": 4, \"heads\": [1, 3], \"ffn\": [5, 16], \"do_lower_case\": false, "
-                        "\"max_len\": 128, \"task\": {\"name\": \"mortality\", \"text_column\": \"text\", "
-                        "\"label_column\": \"died\"}, \"quantized\": {\"tensors\": 7}}}");
+    oc_config c =
+        parse("{\"hidden_size\": 8, \"num_hidden_layers\": 2, \"num_attention_heads\": 3, "
+              "\"intermediate_size\": 16, \"vocab_size\": 100, \"optimclm\": {\"format\": 1, "
+              "\"head_size\": 4, \"heads\": [1, 3], \"ffn\": [5, 16], \"do_lower_case\": false, "
+              "\"max_len\": 128, \"task\": {\"name\": \"mortality\", \"text_column\": \"text\", "
+              "\"label_column\": \"died\"}, \"quantized\": {\"tensors\": 7}}}");
     assert_int_equal(c.dims.D, 4); // 8 / 3 heads would not do
     assert_int_equal(c.dims.A[0], 1);
     assert_int_equal(c.dims.A[1], 3);
@@ -148,21 +152,25 @@ static void refusals(void **state)
     assert_refused("3", OC_FORMAT, "a JSON object was expected");
     assert_refused("{\n  \"hidden_size\": 8,\n}", OC_FORMAT, "config.json:3:1");
     assert_refused("{}", OC_FORMAT, "hidden_size is missing");
-    assert_refused("{\"hidden_size\": \"8\"}", OC_FORMAT, "hidden_size must be a whole number from 1 to 65536");
+    assert_refused("{\"hidden_size\": \"8\"}", OC_FORMAT,
+                   "hidden_size must be a whole number from 1 to 65536");
     assert_refused("{\"hidden_size\": 0}", OC_FORMAT, "hidden_size");
     assert_refused("{\"hidden_size\": 8.5}", OC_FORMAT, "hidden_size");
     assert_refused("{\"hidden_size\": 1e300}", OC_FORMAT, "hidden_size");
-    assert_refused("{\"hidden_size\": 8, \"num_hidden_layers\": 49}", OC_FORMAT, "num_hidden_layers");
-    assert_refused("{\"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 65}", OC_FORMAT,
-                   "num_attention_heads");
+    assert_refused("{\"hidden_size\": 8, \"num_hidden_layers\": 49}", OC_FORMAT,
+                   "num_hidden_layers");
+    assert_refused("{\"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 65}",
+                   OC_FORMAT, "num_attention_heads");
     assert_refused("{\"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 3, "
-                   "\"intermediate_size\": 1, \"vocab_size\": 9}", OC_FORMAT, "no multiple");
+                   "\"intermediate_size\": 1, \"vocab_size\": 9}",
+                   OC_FORMAT, "no multiple");
     static const struct {
         const char *extra;
         oc_status rc;
         const char *part;
     } bad[] = {
-        {"\"model_type\": \"distilbert\"", OC_UNSUPPORTED, "model_type \"distilbert\" is not supported; \"bert\""},
+        {"\"model_type\": \"distilbert\"", OC_UNSUPPORTED,
+         "model_type \"distilbert\" is not supported; \"bert\""},
         {"\"model_type\": 3", OC_FORMAT, "model_type must be a string"},
         {"\"architectures\": [\"GPT2Model\"]", OC_UNSUPPORTED, "GPT2Model"},
         {"\"position_embedding_type\": \"relative_key\"", OC_UNSUPPORTED, "relative_key"},
@@ -193,8 +201,10 @@ static void refusals(void **state)
         {"\"optimclm\": {\"format\": 1, \"ffn\": {\"0\": 1}}", OC_FORMAT, "optimclm.ffn"},
         {"\"optimclm\": {\"format\": 1, \"head_size\": 5000}", OC_FORMAT, "optimclm.head_size"},
         {"\"optimclm\": {\"format\": 1, \"max_len\": 513}", OC_FORMAT, "max_len is 513"},
-        {"\"optimclm\": {\"format\": 1, \"do_lower_case\": \"yes\"}", OC_FORMAT, "optimclm.do_lower_case"},
-        {"\"optimclm\": {\"format\": 1, \"task\": 3}", OC_FORMAT, "optimclm.task must be an object"},
+        {"\"optimclm\": {\"format\": 1, \"do_lower_case\": \"yes\"}", OC_FORMAT,
+         "optimclm.do_lower_case"},
+        {"\"optimclm\": {\"format\": 1, \"task\": 3}", OC_FORMAT,
+         "optimclm.task must be an object"},
         {"\"optimclm\": {\"format\": 1, \"task\": {\"name\": 3}}", OC_FORMAT, "optimclm.task.name"},
     };
     for (int i = 0; i < OC_COUNT(bad); i++) {
@@ -204,15 +214,33 @@ static void refusals(void **state)
     }
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static oc_config uneven(void)
 {
     oc_config c = {
-        .dims = {.L = 3, .H = 12, .D = 4, .V = 50, .P = 40, .S = 2, .K = 2, .A = {1, 5, 2}, .F = {7, 1, 30},
-                 .eps = 1e-12f, .act = OC_ACT_GELU_NEW, .p_hidden = 0.1f, .p_attn = 0.0f, .p_cls = 0.25f},
-        .multi_label = true, .lower_case = 1, .max_len = 32, .task = "dx \"quoted\"", .text_column = "text",
-        .label_column = "codes", .pad_id = 0, .n_q8 = 4,
+        .dims = {.L = 3,
+                 .H = 12,
+                 .D = 4,
+                 .V = 50,
+                 .P = 40,
+                 .S = 2,
+                 .K = 2,
+                 .A = {1, 5, 2},
+                 .F = {7, 1, 30},
+                 .eps = 1e-12f,
+                 .act = OC_ACT_GELU_NEW,
+                 .p_hidden = 0.1f,
+                 .p_attn = 0.0f,
+                 .p_cls = 0.25f},
+        .multi_label = true,
+        .lower_case = 1,
+        .max_len = 32,
+        .task = "dx \"quoted\"",
+        .text_column = "text",
+        .label_column = "codes",
+        .pad_id = 0,
+        .n_q8 = 4,
     };
     assert_int_equal(oc_strlist_add(&c.labels, "0038", 4, NULL), OC_OK);
     assert_int_equal(oc_strlist_add(&c.labels, "h\xc3\xa9 \"x\"", 7, NULL), OC_OK);
@@ -253,11 +281,22 @@ static void round_trip(void **state)
     size_t n;
     assert_int_equal(oc_file_read(path, 100000, &text, &n, &err), OC_OK);
     static const char *const must[] = {
-        "\"architectures\": [\n    \"BertForSequenceClassification\"\n  ]", "\"model_type\": \"bert\"",
-        "\"hidden_size\": 12", "\"num_hidden_layers\": 3", "\"num_attention_heads\": 5", "\"intermediate_size\": 30",
-        "\"vocab_size\": 50", "\"max_position_embeddings\": 40", "\"layer_norm_eps\": 1e-12",
-        "\"problem_type\": \"multi_label_classification\"", "\"0\": \"0038\"", "\"0038\": 0", "\"format\": 1",
-        "\"head_size\": 4", "\"do_lower_case\": true", "\"hidden_dropout_prob\": 0.1"};
+        "\"architectures\": [\n    \"BertForSequenceClassification\"\n  ]",
+        "\"model_type\": \"bert\"",
+        "\"hidden_size\": 12",
+        "\"num_hidden_layers\": 3",
+        "\"num_attention_heads\": 5",
+        "\"intermediate_size\": 30",
+        "\"vocab_size\": 50",
+        "\"max_position_embeddings\": 40",
+        "\"layer_norm_eps\": 1e-12",
+        "\"problem_type\": \"multi_label_classification\"",
+        "\"0\": \"0038\"",
+        "\"0038\": 0",
+        "\"format\": 1",
+        "\"head_size\": 4",
+        "\"do_lower_case\": true",
+        "\"hidden_dropout_prob\": 0.1"};
     for (int i = 0; i < OC_COUNT(must); i++)
         if (!strstr(text, must[i]))
             fail_msg("no %s in %s", must[i], text);
@@ -293,7 +332,7 @@ static void many_and_equal_labels(void **state)
     assert_int_equal(oc_config_read(in_folder("none.json"), &back, NULL), OC_IO);
 }
 
-/* --- anything at all --------------------------------------------------------------------------- */
+/* --- anything at all -------------------------------------------------------------------------- */
 
 static void json_test_suite(void **state)
 {
@@ -344,8 +383,9 @@ static void every_truncation(void **state)
 static void out_of_memory(void **state)
 {
     (void)state;
-    static const char text[] = "{" SIZES ", \"id2label\": {\"1\": \"yes\", \"0\": \"no\"}, \"optimclm\": "
-                               "{\"format\": 1, \"heads\": [1, 2]}}";
+    static const char text[] =
+        "{" SIZES ", \"id2label\": {\"1\": \"yes\", \"0\": \"no\"}, \"optimclm\": "
+        "{\"format\": 1, \"heads\": [1, 2]}}";
     int64_t k = 1;
     for (;; k++) {
         oc_config c;
@@ -381,10 +421,14 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),         cmocka_unit_test(hugging_face),
-        cmocka_unit_test(ours),        cmocka_unit_test(refusals),
-        cmocka_unit_test(round_trip),       cmocka_unit_test(many_and_equal_labels),
-        cmocka_unit_test(json_test_suite),  cmocka_unit_test(every_truncation),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(hugging_face),
+        cmocka_unit_test(ours),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(many_and_equal_labels),
+        cmocka_unit_test(json_test_suite),
+        cmocka_unit_test(every_truncation),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("config", tests, make_folder, remove_folder);

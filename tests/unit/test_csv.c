@@ -25,7 +25,10 @@ static oc_csv *open_n(const char *s, size_t n, char delimiter)
     return c;
 }
 
-static oc_csv *open_text(const char *s) { return open_n(s, strlen(s), ','); }
+static oc_csv *open_text(const char *s)
+{
+    return open_n(s, strlen(s), ',');
+}
 
 /* All records as "line:field|field;..." and, for a bad one, "!message;". */
 static const char *dump_csv(oc_csv *c)
@@ -90,7 +93,9 @@ static void reads_quoted_fields(void **state)
 static void passes_over_bom_and_empty_lines(void **state)
 {
     (void)state;
-    READS("\xef\xbb\xbf" "id,text\n1,x\n", "1:id|text;2:1|x;");
+    READS("\xef\xbb\xbf"
+          "id,text\n1,x\n",
+          "1:id|text;2:1|x;");
     READS("\xef\xbb\xbf\"id\",text\n", "1:id|text;");
     READS("\n\na,b\n\n1,2\n\n\r\n3,4\n\n", "3:a|b;5:1|2;8:3|4;");
     READS("\xef\xbb\xbf", "");
@@ -102,8 +107,7 @@ static void bad_records_name_their_line_and_reading_goes_on(void **state)
     (void)state;
     READS("a,b\n\"x\"y,2\n3,4\n", "1:a|b;!t.csv:2: bytes after a closing quote;3:3|4;");
     READS("a,b\n\"x\n\"y,2\n3,4\n", "1:a|b;!t.csv:3: bytes after a closing quote;4:3|4;");
-    READS("a,b\n1,\"open\n3,4\n",
-          "1:a|b;!t.csv:2: a quoted field that is never closed;3:3|4;");
+    READS("a,b\n1,\"open\n3,4\n", "1:a|b;!t.csv:2: a quoted field that is never closed;3:3|4;");
     READS("\"", "!t.csv:1: a quoted field that is never closed;");
     READS("a\n\"b\n\xff\"\nc\n", "1:a;!t.csv:3: bytes that are not UTF-8;4:c;");
     READS("a\nb\xc3\nc", "1:a;!t.csv:2: bytes that are not UTF-8;3:c;");
@@ -123,7 +127,8 @@ static void no_message_holds_text(void **state)
 static void survives_every_cut(void **state)
 {
     (void)state;
-    const char *s = "\xef\xbb\xbfid,\"te\"\"xt\"\r\n1,\"a\r\n\"\"b\"\"\"\r\n\"2\",caf\xc3\xa9\n\n3,\"\"\n";
+    const char *s =
+        "\xef\xbb\xbfid,\"te\"\"xt\"\r\n1,\"a\r\n\"\"b\"\"\"\r\n\"2\",caf\xc3\xa9\n\n3,\"\"\n";
     for (size_t n = 0; n <= strlen(s); n++) {
         const char *out = dump_csv(open_n(s, n, ','));
         if (n >= 17)

@@ -19,9 +19,10 @@
 static const char *key_name(uint32_t key)
 {
     static const char *const names[] = {
-        "UP", "DOWN", "LEFT", "RIGHT", "PGUP", "PGDN", "HOME", "END", "ENTER", "ESC", "TAB", "BACKTAB",
-        "BACKSPACE", "DELETE", "INSERT", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10",
-        "F11", "F12", "CTRL_C", "CTRL_L", "CTRL_Z", "NONE"};
+        "UP",    "DOWN", "LEFT", "RIGHT",   "PGUP",      "PGDN",   "HOME",   "END",
+        "ENTER", "ESC",  "TAB",  "BACKTAB", "BACKSPACE", "DELETE", "INSERT", "F1",
+        "F2",    "F3",   "F4",   "F5",      "F6",        "F7",     "F8",     "F9",
+        "F10",   "F11",  "F12",  "CTRL_C",  "CTRL_L",    "CTRL_Z", "NONE"};
     static char text[8];
     if (key >= OC_KEY_UP && key <= OC_KEY_NONE)
         return names[key - OC_KEY_UP];
@@ -49,8 +50,9 @@ static void describe(const oc_input *in, oc_buf *out)
     if (in->kind != OC_IN_KEY && in->kind != OC_IN_MOUSE)
         return;
     if (in->kind == OC_IN_KEY)
-        oc_buf_fmt(out, "%s%s%s%s", in->mods & OC_MOD_CTRL ? "C+" : "", in->mods & OC_MOD_ALT ? "A+" : "",
-                   in->mods & OC_MOD_SHIFT ? "S+" : "", key_name(in->key));
+        oc_buf_fmt(out, "%s%s%s%s", in->mods & OC_MOD_CTRL ? "C+" : "",
+                   in->mods & OC_MOD_ALT ? "A+" : "", in->mods & OC_MOD_SHIFT ? "S+" : "",
+                   key_name(in->key));
     else if (in->mods)
         oc_buf_fmt(out, "/%d", in->mods);
 }
@@ -120,15 +122,19 @@ static void test_sequences(void **state)
     check("\033[A\033[B\033[C\033[D\033[H\033[F", "UP DOWN RIGHT LEFT HOME END");
     check("\033OA\033OB\033OC\033OD\033OH\033OF", "UP DOWN RIGHT LEFT HOME END");
     check("\033OP\033OQ\033OR\033OS", "F1 F2 F3 F4");
-    check("\033[11~\033[12~\033[13~\033[14~\033[15~\033[17~\033[18~\033[19~\033[20~\033[21~\033[23~\033[24~",
-          "F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12");
+    check(
+        "\033[11~\033[12~\033[13~\033[14~\033[15~\033[17~\033[18~\033[19~\033[20~\033[21~\033[23~\033[24~",
+        "F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12");
     check("\033[[A\033[[E", "F1 F5");
     check("\033[1~\033[2~\033[3~\033[4~\033[5~\033[6~\033[7~\033[8~",
           "HOME INSERT DELETE END PGUP PGDN HOME END");
-    check("\033[Z\033[1;2A\033[1;5C\033[3;5~\033[1;3D\033[1;8B", "BACKTAB S+UP C+RIGHT C+DELETE A+LEFT C+A+S+DOWN");
+    check("\033[Z\033[1;2A\033[1;5C\033[3;5~\033[1;3D\033[1;8B",
+          "BACKTAB S+UP C+RIGHT C+DELETE A+LEFT C+A+S+DOWN");
     check("\033[1;2P\033[1;2R", "S+F1 S+F3");
     check("\033OM\033Oj\033Op\033Oy\033OI", "ENTER * 0 9 TAB");
-    check("\033[99~\033[?1x\033[5;3y", "NONE reply" "x1" " replyy5");
+    check("\033[99~\033[?1x\033[5;3y", "NONE reply"
+                                       "x1"
+                                       " replyy5");
     check("\033[q", "NONE");
     check("\033[97;5u\033[27;5;97~\033[233u\033[9;2u\033[13u\033[27u\033[99;5u",
           "^A ^A é BACKTAB ENTER ESC CTRL_C");
@@ -197,7 +203,8 @@ static void test_paste(void **state)
     check("\033[200~two\nlines\033[201~q", "paste[two\nlines] q");
     check("\033[200~\033[201~", "paste[]");
     check("\033[200~a\033[Ab\033[20\033[201~", "paste[a\033[Ab\033[20]");
-    check("\033[200~q\x03\033", "paste[q\x03]"); // no end: after a second of silence it is what came
+    check("\033[200~q\x03\033",
+          "paste[q\x03]"); // no end: after a second of silence it is what came
     check("\033[201~", "NONE");
 
     oc_keys k = {0};
@@ -293,7 +300,8 @@ static void test_pace(void **state)
         assert_int_equal(oc_pace_wait_ns(&p, 1000 * MS, true), 0);
         oc_pace_sent(&p, 1000 * MS, true);
     }
-    assert_true(oc_pace_wait_ns(&p, 1000 * MS, true) > 0); // nobody types into a stuck line for ever
+    assert_true(oc_pace_wait_ns(&p, 1000 * MS, true) >
+                0); // nobody types into a stuck line for ever
     assert_true(oc_pace_owed(&p));
     assert_int_equal(oc_pace_wait_ns(&p, 3000 * MS, true), 0);
     assert_false(oc_pace_owed(&p));
@@ -340,7 +348,10 @@ static void test_pager(void **state)
     oc_pager_key(&p, OC_KEY_ESC);
     assert_false(p.open);
     // Wrapped at blanks, wide characters and tabs counted as they are shown; any size survives.
-    oc_pager_show(&p, "t", "aaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbb\n\n\tx\n世世世世世世世世世世世世世世世世世世世世", true);
+    oc_pager_show(
+        &p, "t",
+        "aaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbb\n\n\tx\n世世世世世世世世世世世世世世世世世世世世",
+        true);
     oc_canvas_clear(&c);
     oc_pager_draw(&p, &c, area);
     assert_int_equal(p.total, 6);
@@ -356,9 +367,9 @@ static void test_pager(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),    cmocka_unit_test(test_sequences),
-        cmocka_unit_test(test_escape),  cmocka_unit_test(test_mouse_focus_replies),
-        cmocka_unit_test(test_paste),   cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_escape),    cmocka_unit_test(test_mouse_focus_replies),
+        cmocka_unit_test(test_paste),     cmocka_unit_test(test_endless),
         cmocka_unit_test(test_no_memory), cmocka_unit_test(test_pace),
         cmocka_unit_test(test_pager),
     };

@@ -1,8 +1,8 @@
 /* The command line: readline fed from a queue, drawn on a canvas. */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +15,12 @@
 #include "core/base/file.h"
 #include "tui/repl.h"
 
-static const char *const words[] = {"set", "sessions", "show", "prune.sparsity", "prune.scope", "élan\\ vital", "data/"};
+static const char *const words[] = {"set",         "sessions",     "show", "prune.sparsity",
+                                    "prune.scope", "élan\\ vital", "data/"};
 static int asked;
 
-static oc_status complete(void *ctx, const char *line, int64_t cursor, oc_strlist *out, int64_t *from,
-                          oc_err *err)
+static oc_status complete(void *ctx, const char *line, int64_t cursor, oc_strlist *out,
+                          int64_t *from, oc_err *err)
 {
     (void)ctx;
     asked++;
@@ -65,12 +66,13 @@ static void expect_line(oc_repl *r, const char *want)
 }
 
 /* Text of the canvas after drawing, REPL rows at its bottom. */
-static char *drawn(oc_repl *r, int32_t cols, int32_t rows, int32_t repl_rows, bool focused, int32_t *cx,
-                   int32_t *cy)
+static char *drawn(oc_repl *r, int32_t cols, int32_t rows, int32_t repl_rows, bool focused,
+                   int32_t *cx, int32_t *cy)
 {
     oc_canvas c;
     oc_buf out = {0};
-    assert_int_equal(oc_canvas_init(&c, cols, rows, OC_GLYPHS_BRAILLE, OC_COLORS_NONE, NULL), OC_OK);
+    assert_int_equal(oc_canvas_init(&c, cols, rows, OC_GLYPHS_BRAILLE, OC_COLORS_NONE, NULL),
+                     OC_OK);
     oc_repl_draw(r, &c, (oc_rect){0, rows - repl_rows, cols, repl_rows},
                  (oc_rect){0, 0, cols, rows - repl_rows}, focused, cx, cy);
     oc_canvas_text(&c, &out);
@@ -102,8 +104,11 @@ static void test_editing(void **state)
     expect_line(r, ">héllo 世界");
     type(r, "one two\033b\033[D\033[3~X\r"); // Alt-b, left, delete
     expect_line(r, "oneXtwo");
-    type(r, "abc\x15" "d\x16\x01" "e\r"); // kill line; quoted insert takes the next key
-    expect_line(r, "d\x01" "e");
+    type(r, "abc\x15"
+            "d\x16\x01"
+            "e\r"); // kill line; quoted insert takes the next key
+    expect_line(r, "d\x01"
+                   "e");
     assert_false(oc_repl_take_eof(r));
     type(r, "\x04");
     assert_true(oc_repl_take_eof(r));
@@ -176,7 +181,8 @@ static void test_completion(void **state)
     assert_string_equal(oc_repl_line(r), "prune.s");
     type(r, "\x15é\t");
     assert_string_equal(oc_repl_line(r), "élan\\ vital ");
-    type(r, "\x15" "da\t"); // a folder: completion goes on inside
+    type(r, "\x15"
+            "da\t"); // a folder: completion goes on inside
     assert_string_equal(oc_repl_line(r), "data/");
     type(r, "\x15nothing\t");
     assert_string_equal(oc_repl_line(r), "nothing");
@@ -289,7 +295,8 @@ static void test_history(void **state)
     r = fresh(path);
     type(r, "\033[A");
     assert_string_equal(oc_repl_line(r), "cmd 499");
-    type(r, "\x12" "cmd 3000");
+    type(r, "\x12"
+            "cmd 3000");
     assert_string_equal(oc_repl_line(r), "cmd 3000");
     type(r, "\r");
     expect_line(r, "cmd 3000");
@@ -342,9 +349,9 @@ int main(void)
     if (!mkdtemp(folder))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_editing),  cmocka_unit_test(test_cancel_and_set),
+        cmocka_unit_test(test_editing),    cmocka_unit_test(test_cancel_and_set),
         cmocka_unit_test(test_completion), cmocka_unit_test(test_paste),
-        cmocka_unit_test(test_drawing),  cmocka_unit_test(test_history),
+        cmocka_unit_test(test_drawing),    cmocka_unit_test(test_history),
         cmocka_unit_test(test_one_only),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

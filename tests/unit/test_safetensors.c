@@ -87,7 +87,7 @@ static void assert_refused_bytes(const void *bytes, size_t n, const char *part)
     assert_refused_file(in_folder("x.safetensors"), part);
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void reference_cases(void **state)
 {
@@ -128,12 +128,14 @@ static void reference_cases(void **state)
 static void tensors(void **state)
 {
     (void)state;
-    oc_st *st = open_ok(make_file("{\"b\": {\"dtype\": \"I8\", \"shape\": [3], \"data_offsets\": [24, 27]}, "
-                                  "\"__metadata__\": {\"k\": \"v\", \"format\": \"pt\"}, "
-                                  "\"a.weight\": {\"dtype\": \"F32\", \"shape\": [2, 3], "
-                                  "\"data_offsets\": [0, 24], \"other\": 1}, "
-                                  "\"e\": {\"dtype\": \"F16\", \"shape\": [5, 0], \"data_offsets\": [27, 27]}, "
-                                  "\"s\": {\"dtype\": \"U8\", \"shape\": [], \"data_offsets\": [27, 28]}}", 28));
+    oc_st *st = open_ok(
+        make_file("{\"b\": {\"dtype\": \"I8\", \"shape\": [3], \"data_offsets\": [24, 27]}, "
+                  "\"__metadata__\": {\"k\": \"v\", \"format\": \"pt\"}, "
+                  "\"a.weight\": {\"dtype\": \"F32\", \"shape\": [2, 3], "
+                  "\"data_offsets\": [0, 24], \"other\": 1}, "
+                  "\"e\": {\"dtype\": \"F16\", \"shape\": [5, 0], \"data_offsets\": [27, 27]}, "
+                  "\"s\": {\"dtype\": \"U8\", \"shape\": [], \"data_offsets\": [27, 28]}}",
+                  28));
     assert_int_equal(oc_st_count(st), 4);
     static const char *const order[] = {"a.weight", "b", "e", "s"};
     for (int i = 0; i < 4; i++)
@@ -164,8 +166,9 @@ static void tensors(void **state)
     oc_st_close(NULL);
 }
 
-#define T(name, dtype, shape, from, to) \
-    "\"" name "\": {\"dtype\": \"" dtype "\", \"shape\": " shape ", \"data_offsets\": [" #from ", " #to "]}"
+#define T(name, dtype, shape, from, to)                                                        \
+    "\"" name "\": {\"dtype\": \"" dtype "\", \"shape\": " shape ", \"data_offsets\": [" #from \
+    ", " #to "]}"
 
 static void header_rules(void **state)
 {
@@ -189,9 +192,11 @@ static void header_rules(void **state)
 static void tensor_rules(void **state)
 {
     (void)state;
-    assert_refused("{\"a\": {\"shape\": [1], \"data_offsets\": [0, 1]}}", 1, "tensor a has no dtype");
+    assert_refused("{\"a\": {\"shape\": [1], \"data_offsets\": [0, 1]}}", 1,
+                   "tensor a has no dtype");
     assert_refused("{" T("a", "F33", "[1]", 0, 1) "}", 1, "unknown dtype \"F33\"");
-    assert_refused("{\"a\": {\"dtype\": \"U8\", \"data_offsets\": [0, 1]}}", 1, "tensor a has no shape");
+    assert_refused("{\"a\": {\"dtype\": \"U8\", \"data_offsets\": [0, 1]}}", 1,
+                   "tensor a has no shape");
     assert_refused("{" T("a", "U8", "[-1]", 0, 1) "}", 1, "dimension 1 is no whole number");
     assert_refused("{" T("a", "U8", "[1, 1.5]", 0, 1) "}", 1, "dimension 2 is no whole number");
     assert_refused("{" T("a", "U8", "[\"1\"]", 0, 1) "}", 1, "dimension 1 is no whole number");
@@ -200,15 +205,18 @@ static void tensor_rules(void **state)
     assert_refused("{" T("a", "U8", "[18446744073709551616]", 0, 1) "}", 1, "more elements");
     assert_refused("{" T("a", "U8", "[0, 18446744073709551616]", 0, 0) "}", 0, "more elements");
     assert_refused("{" T("a", "F64", "[4503599627370496, 512]", 0, 1) "}", 1, "more bytes");
-    assert_refused("{" T("a", "F32", "[2]", 0, 4) "}", 4, "has 4 bytes, but its shape and dtype need 8");
+    assert_refused("{" T("a", "F32", "[2]", 0, 4) "}", 4,
+                   "has 4 bytes, but its shape and dtype need 8");
     assert_refused("{" T("a", "F4", "[3]", 0, 1) "}", 1, "need 2");
     assert_refused("{\"a\": {\"dtype\": \"U8\", \"shape\": [1]}}", 1, "data_offsets");
-    assert_refused("{\"a\": {\"dtype\": \"U8\", \"shape\": [1], \"data_offsets\": [0]}}", 1, "data_offsets");
+    assert_refused("{\"a\": {\"dtype\": \"U8\", \"shape\": [1], \"data_offsets\": [0]}}", 1,
+                   "data_offsets");
     assert_refused("{" T("a", "U8", "[1]", 1, 0) "}", 1, "data_offsets");
     assert_refused("{" T("a", "U8", "[1]", -1, 0) "}", 1, "data_offsets");
     assert_refused("{" T("a", "U8", "[1]", 0.5, 1.5) "}", 1, "data_offsets");
     assert_refused("{" T("a", "U8", "[4]", 0, 4) "}", 3, "only 3");
-    assert_refused("{" T("a", "U8", "[1]", 0, 1) ", " T("b", "U8", "[1]", 2, 3) "}", 3, "a hole before it");
+    assert_refused("{" T("a", "U8", "[1]", 0, 1) ", " T("b", "U8", "[1]", 2, 3) "}", 3,
+                   "a hole before it");
     assert_refused("{" T("a", "U8", "[2]", 0, 2) ", " T("b", "U8", "[2]", 1, 3) "}", 3, "overlaps");
     assert_refused("{" T("a", "U8", "[1]", 1, 2) "}", 2, "a hole before it");
     assert_refused("{" T("a", "U8", "[1]", 0, 1) "}", 2, "1 bytes follow the last tensor");
@@ -260,8 +268,19 @@ static void every_truncation(void **state)
 static void f32_values(void **state)
 {
     (void)state;
-    static const uint16_t f16[] = {0x0000, 0x8000, 0x3c00, 0xc000, 0x7bff, 0x0001, 0x03ff, 0x0400, 0x7c00, 0xfc00, 0x7e00};
-    static const double f16_want[] = {0, -0.0, 1, -2, 65504, 0x1p-24, 0x3ffp-24, 0x1p-14, INFINITY, -INFINITY, NAN};
+    static const uint16_t f16[] = {0x0000, 0x8000, 0x3c00, 0xc000, 0x7bff, 0x0001,
+                                   0x03ff, 0x0400, 0x7c00, 0xfc00, 0x7e00};
+    static const double f16_want[] = {0,
+                                      -0.0,
+                                      1,
+                                      -2,
+                                      65504,
+                                      0x1p-24,
+                                      0x3ffp-24,
+                                      0x1p-14,
+                                      (double)INFINITY,
+                                      -(double)INFINITY,
+                                      (double)NAN};
     static const uint16_t bf16[] = {0x3f80, 0xc000, 0x7f80, 0x0001, 0x4049};
     static const float bf16_want[] = {1, -2, INFINITY, 0x1p-133f, 3.140625f};
     static const double f64[] = {1.5, 0.1, 1e300};
@@ -294,7 +313,7 @@ static void f32_values(void **state)
     oc_st_close(st);
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_some(const char *path, int64_t *bytes)
 {
@@ -357,10 +376,12 @@ static void write_refusals(void **state)
     oc_st_out *o;
     float x[2] = {0, 0};
     assert_int_equal(oc_st_out_new(&o, &err), OC_OK);
-    assert_int_equal(oc_st_out_add(o, "a", OC_DT_OTHER, 1, (int64_t[]){1}, x, NULL), OC_UNSUPPORTED);
+    assert_int_equal(oc_st_out_add(o, "a", OC_DT_OTHER, 1, (int64_t[]){1}, x, NULL),
+                     OC_UNSUPPORTED);
     assert_int_equal(oc_st_out_add(o, "a", OC_DT_F32, 9, (int64_t[9]){1}, x, NULL), OC_SHAPE);
     assert_int_equal(oc_st_out_add(o, "a", OC_DT_F32, 1, (int64_t[]){-1}, x, NULL), OC_SHAPE);
-    assert_int_equal(oc_st_out_add(o, "a", OC_DT_F32, 2, (int64_t[]){INT64_MAX, 2}, x, NULL), OC_SHAPE);
+    assert_int_equal(oc_st_out_add(o, "a", OC_DT_F32, 2, (int64_t[]){INT64_MAX, 2}, x, NULL),
+                     OC_SHAPE);
     assert_int_equal(oc_st_out_add(o, "a", OC_DT_F32, 1, (int64_t[]){1}, x, NULL), OC_OK);
     err = (oc_err){0};
     assert_int_equal(oc_st_out_write(o, in_folder("no/such/x"), NULL, &err), OC_IO);
@@ -377,13 +398,15 @@ static void write_refusals(void **state)
     assert_int_equal(oc_dtype_bytes(OC_DT_OTHER), 0);
 }
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void read_out_of_memory(void **state)
 {
     (void)state;
-    const char *path = make_file("{\"__metadata__\": {\"k\": \"v\"}, " T("a", "F32", "[2, 1]", 0, 8) ", "
-                                 T("b", "I8", "[3]", 8, 11) "}", 11);
+    const char *path =
+        make_file("{\"__metadata__\": {\"k\": \"v\"}, " T("a", "F32", "[2, 1]", 0,
+                                                          8) ", " T("b", "I8", "[3]", 8, 11) "}",
+                  11);
     int64_t k = 1;
     for (;; k++) {
         oc_st *st = NULL;
@@ -439,11 +462,11 @@ static void write_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_cases),    cmocka_unit_test(tensors),
-        cmocka_unit_test(header_rules),       cmocka_unit_test(tensor_rules),
-        cmocka_unit_test(other_files),        cmocka_unit_test(every_truncation),
-        cmocka_unit_test(f32_values),         cmocka_unit_test(round_trip),
-        cmocka_unit_test(write_refusals),     cmocka_unit_test(read_out_of_memory),
+        cmocka_unit_test(reference_cases),     cmocka_unit_test(tensors),
+        cmocka_unit_test(header_rules),        cmocka_unit_test(tensor_rules),
+        cmocka_unit_test(other_files),         cmocka_unit_test(every_truncation),
+        cmocka_unit_test(f32_values),          cmocka_unit_test(round_trip),
+        cmocka_unit_test(write_refusals),      cmocka_unit_test(read_out_of_memory),
         cmocka_unit_test(write_out_of_memory),
     };
     return cmocka_run_group_tests_name("safetensors", tests, make_folder, remove_folder);

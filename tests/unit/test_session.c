@@ -77,7 +77,8 @@ static void paths_of_sessions(void **state)
     session_at(&r, "20250301-1230-mortality");
     e = (oc_err){0};
     assert_int_equal(oc_session_path("mortality", true, out, &e), OC_IO);
-    assert_string_equal(e.msg, "there is no session 'mortality'; did you mean '20250301-1230-mortality'?");
+    assert_string_equal(e.msg,
+                        "there is no session 'mortality'; did you mean '20250301-1230-mortality'?");
     e = (oc_err){0};
     assert_int_equal(oc_session_path("20250301-1230-mortalty", true, out, &e), OC_IO);
     assert_non_null(strstr(e.msg, "did you mean '20250301-1230-mortality'?"));
@@ -259,7 +260,8 @@ static void footprints(void **state)
 {
     (void)state;
     oc_state *s = measured();
-    oc_footprint e = oc_footprint_of(s, "ensemble"), q = oc_footprint_of(s, "quantized"), t = oc_footprint_of(s, "student");
+    oc_footprint e = oc_footprint_of(s, "ensemble"), q = oc_footprint_of(s, "quantized"),
+                 t = oc_footprint_of(s, "student");
     assert_int_equal(e.bytes, 12000000); // its teachers together
     assert_true(e.median_ms == 27);      // measured as one, at the first setting
     assert_true(q.median_ms == 0.27);
@@ -292,7 +294,9 @@ static void final_table_text(void **state)
     assert_non_null(strstr(out.data, "100.0x"));
     assert_non_null(strstr(out.data, "naive Bayes"));
     assert_non_null(strstr(out.data, "ratios: ensemble (12.0 MB, 27.000 ms) divided by the model"));
-    assert_non_null(strstr(out.data, "data: 1600 train, 300 valid, 1000 test notes, task mortality (single), 2 labels"));
+    assert_non_null(
+        strstr(out.data,
+               "data: 1600 train, 300 valid, 1000 test notes, task mortality (single), 2 labels"));
     const char *row = strstr(out.data, "student");
     assert_non_null(strstr(row, " -"));
     oc_buf_release(&out);
@@ -309,7 +313,8 @@ static void a_wide_table_is_cut(void **state)
     (void)state;
     recording r = {0};
     for (int i = 0; i < 3; i++)
-        rec_candidate(&r, "a-very-long-model-name-of-31-ch", "quantize-stage1", "int8-mixed-with", 999999999999, 0.9, 123456.789);
+        rec_candidate(&r, "a-very-long-model-name-of-31-ch", "quantize-stage1", "int8-mixed-with",
+                      999999999999, 0.9, 123456.789);
     oc_state *s = rec_fold(&r, r.n);
     oc_buf out = {0};
     OK(oc_final_table(s, false, &out, err));
@@ -337,9 +342,10 @@ static void final_table_json(void **state)
     const oc_json *q = oc_json_first(c);
     while (strcmp(oc_json_str(oc_json_get(q, "model"), ""), "quantized") != 0)
         q = oc_json_next(q);
-    static const char *const keys[] = {"stage", "model",    "precision",   "accuracy", "auroc_macro", "auroc_macro_ci",
-                                       "params", "auprc_macro", "f1_macro", "bytes",    "median_ms",   "p95_ms",
-                                       "path",   "smaller",  "faster"};
+    static const char *const keys[] = {"stage",       "model",          "precision", "accuracy",
+                                       "auroc_macro", "auroc_macro_ci", "params",    "auprc_macro",
+                                       "f1_macro",    "bytes",          "median_ms", "p95_ms",
+                                       "path",        "smaller",        "faster"};
     assert_int_equal(oc_json_count(q), OC_COUNT(keys));
     for (int i = 0; i < OC_COUNT(keys); i++)
         assert_non_null(oc_json_get(q, keys[i]));
@@ -457,7 +463,8 @@ static void exports(void **state)
 
     oc_err e = {0};
     assert_int_equal(oc_session_export("a", "xml", "/tmp/x", &e), OC_USAGE);
-    assert_string_equal(e.msg, "unknown export format 'xml'; it must be csv, jsonl, json or recipe");
+    assert_string_equal(e.msg,
+                        "unknown export format 'xml'; it must be csv, jsonl, json or recipe");
     e = (oc_err){0};
     assert_int_equal(oc_session_export("a", "csv", root, &e), OC_IO);
     assert_non_null(strstr(e.msg, "is a folder"));
@@ -467,10 +474,22 @@ static void exports(void **state)
     assert_int_equal(oc_session_export("nobody", "csv", "/tmp/x", NULL), OC_IO);
 }
 
-static oc_status list_text(oc_buf *b) { return oc_sessions_list(false, b, NULL); }
-static oc_status list_json(oc_buf *b) { return oc_sessions_list(true, b, NULL); }
-static oc_status diff_text(oc_buf *b) { return oc_sessions_diff("a", "b", false, b, NULL); }
-static oc_status diff_json(oc_buf *b) { return oc_sessions_diff("a", "b", true, b, NULL); }
+static oc_status list_text(oc_buf *b)
+{
+    return oc_sessions_list(false, b, NULL);
+}
+static oc_status list_json(oc_buf *b)
+{
+    return oc_sessions_list(true, b, NULL);
+}
+static oc_status diff_text(oc_buf *b)
+{
+    return oc_sessions_diff("a", "b", false, b, NULL);
+}
+static oc_status diff_json(oc_buf *b)
+{
+    return oc_sessions_diff("a", "b", true, b, NULL);
+}
 static oc_status export_jsonl(oc_buf *b)
 {
     (void)b;
@@ -493,7 +512,8 @@ static void out_of_memory(void **state)
     session_at(&r, "a");
     r = rec_whole("b");
     session_at(&r, "b");
-    oc_status (*const fn[])(oc_buf *) = {list_text, list_json, diff_text, diff_json, export_jsonl, export_json};
+    oc_status (*const fn[])(oc_buf *) = {list_text, list_json,    diff_text,
+                                         diff_json, export_jsonl, export_json};
     for (int f = 0; f < OC_COUNT(fn); f++) {
         int64_t k = 1;
         for (;; k += 1 + k / 50) {

@@ -324,12 +324,14 @@ static void stages_that_repeat(void **state)
     }
     rec_stage(&r, 3, "distill", "student", 10, 0);
     oc_state *s = rec_fold(&r, r.n);
-    static const char *const want[] = {"finetune teacher-1 done", "finetune teacher-2 done", "finetune teacher-3 done",
-                                       "distill student running", "evaluate  waiting"};
+    static const char *const want[] = {"finetune teacher-1 done", "finetune teacher-2 done",
+                                       "finetune teacher-3 done", "distill student running",
+                                       "evaluate  waiting"};
     assert_int_equal(s->n_stages, OC_COUNT(want));
     for (int i = 0; i < OC_COUNT(want); i++) {
         char got[96];
-        snprintf(got, sizeof got, "%s %s %s", s->stage[i].kind, s->stage[i].run, s->stage[i].status);
+        snprintf(got, sizeof got, "%s %s %s", s->stage[i].kind, s->stage[i].run,
+                 s->stage[i].status);
         assert_string_equal(got, want[i]);
     }
     assert_int_equal(s->i_stage, 3);
@@ -526,10 +528,11 @@ static void the_hash_sees_every_field(void **state)
 {
     (void)state;
     // What a fold may ignore: fields that no view shows.
-    static const char *const unseen[] = {"command.source", "exit.",       "stage.index", "stage_end.index", "run.n_stages",
-                                         "run.resumed",    "undo.path",   "eval.split",  "eval.auprc",      "eval.f1",
-                                         "setting.old",    "setting.why", "setting.run", "setting.step",    "eval.best",
-                                         "note.step",      "undo.to_step", "undo.run",   "note.run"};
+    static const char *const unseen[] = {
+        "command.source", "exit.",        "stage.index", "stage_end.index", "run.n_stages",
+        "run.resumed",    "undo.path",    "eval.split",  "eval.auprc",      "eval.f1",
+        "setting.old",    "setting.why",  "setting.run", "setting.step",    "eval.best",
+        "note.step",      "undo.to_step", "undo.run",    "note.run"};
     recording r = rec_whole("w");
     int checked = 0;
     for (int i = 0; i < r.n; i++) {

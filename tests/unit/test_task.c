@@ -94,11 +94,11 @@ static const char *fails(const oc_data_source *src, const oc_task *task, oc_stat
     return e.msg;
 }
 
-#define HAS(text, part)                                                                            \
-    do {                                                                                           \
-        const char *has_ = (text);                                                                 \
-        if (!strstr(has_, (part)))                                                                 \
-            fail_msg("'%s' does not say '%s'", has_, (part));                                      \
+#define HAS(text, part)                                       \
+    do {                                                      \
+        const char *has_ = (text);                            \
+        if (!strstr(has_, (part)))                            \
+            fail_msg("'%s' does not say '%s'", has_, (part)); \
     } while (0)
 
 /* --- tasks --------------------------------------------------------------------------------- */
@@ -141,14 +141,20 @@ static void label_files(void **state)
     (void)state;
     oc_task t = task_of(OC_TASK_MULTI);
     oc_err e = {0};
-    static const char *const same[] = {"401 038 V458 E888", "401 038 V458 E888\n", "401\n038\nV458\nE888\n",
-                                       "401\r\n038\r\n\r\nV458\r\nE888", "401,038, V458 ,E888\n",
-                                       "\xef\xbb\xbf" "401\t038  V458 E888 \n", " 401 \n038\nV458\n E888\n"};
+    static const char *const same[] = {"401 038 V458 E888",
+                                       "401 038 V458 E888\n",
+                                       "401\n038\nV458\nE888\n",
+                                       "401\r\n038\r\n\r\nV458\r\nE888",
+                                       "401,038, V458 ,E888\n",
+                                       ("\xef\xbb\xbf"
+                                        "401\t038  V458 E888 \n"),
+                                       " 401 \n038\nV458\n E888\n"};
     for (int i = 0; i < OC_COUNT(same); i++) {
         assert_int_equal(oc_task_read_labels(&t, put("l.txt", same[i]), &e), OC_OK);
         assert_string_equal(labels_of(&t), "401 038 V458 E888");
     }
-    assert_int_equal(oc_task_read_labels(&t, put("l.txt", "Consult - History\nENT / Nose\n"), &e), OC_OK);
+    assert_int_equal(oc_task_read_labels(&t, put("l.txt", "Consult - History\nENT / Nose\n"), &e),
+                     OC_OK);
     assert_string_equal(t.labels.item[0], "Consult - History");
     assert_int_equal(t.labels.n, 2);
     assert_int_equal(oc_task_read_labels(&t, put("l.txt", "a\nb\na\n"), &e), OC_FORMAT);
@@ -175,7 +181,8 @@ static void too_many_labels(void **state)
     assert_int_equal(oc_task_read_labels(&t, put("l.txt", b.data), NULL), OC_RANGE);
     put("t.csv", rows.data);
     oc_data_source src = {.dir = dir, .file = "t.csv", .need_labels = true};
-    HAS(fails(&src, &t, OC_RANGE), "t.csv:16386: more than 16384 different labels in column 'label'");
+    HAS(fails(&src, &t, OC_RANGE),
+        "t.csv:16386: more than 16384 different labels in column 'label'");
     oc_buf_release(&b);
     oc_buf_release(&rows);
 }
@@ -228,12 +235,17 @@ static void datasets(void **state)
 static void split_column(void **state)
 {
     (void)state;
-    put("t.csv", "id,text,label,split\n7,a,no,train\n8,\"b\nb\",yes,Dev\n9,c,no,VAL\n10,d,yes,valid\n"
-                 "11,e,no,Validation\n12,f,yes, test \n,g,yes,TRAIN\n");
+    put("t.csv",
+        "id,text,label,split\n7,a,no,train\n8,\"b\nb\",yes,Dev\n9,c,no,VAL\n10,d,yes,valid\n"
+        "11,e,no,Validation\n12,f,yes, test \n,g,yes,TRAIN\n");
     oc_task t = task_of(OC_TASK_SINGLE);
     oc_data d = {0};
-    oc_data_source src = {.dir = dir, .file = "t.csv", .split_column = "split", .need_labels = true,
-                          .valid_frac = 0.5, .test_every = 2}; // neither applies here
+    oc_data_source src = {.dir = dir,
+                          .file = "t.csv",
+                          .split_column = "split",
+                          .need_labels = true,
+                          .valid_frac = 0.5,
+                          .test_every = 2}; // neither applies here
     assert_int_equal(oc_data_load(&src, &t, &d, NULL), OC_OK);
     assert_string_equal(labels_of(&t), "no yes");
     assert_string_equal(rows_of(&d.split[0]), "7=a:0 7=g:1");
@@ -263,8 +275,12 @@ static void every_kth_row_is_test(void **state)
     oc_buf_release(&b);
     oc_task t = task_of(OC_TASK_SINGLE);
     oc_data d = {0}, again = {0};
-    oc_data_source src = {.dir = dir, .file = "t.csv", .test_every = 5, .need_labels = true,
-                          .valid_frac = 0.1, .seed = 3};
+    oc_data_source src = {.dir = dir,
+                          .file = "t.csv",
+                          .test_every = 5,
+                          .need_labels = true,
+                          .valid_frac = 0.1,
+                          .seed = 3};
     assert_int_equal(oc_data_load(&src, &t, &d, NULL), OC_OK);
     assert_int_equal(d.split[2].n, 200);
     assert_string_equal(d.split[2].text[0], "t4");
@@ -300,7 +316,8 @@ static void files_by_split(void **state)
     put("va.jsonl", "{\"text\":\"v\",\"label\":9,\"id\":3}\n");
     oc_task t = task_of(OC_TASK_SINGLE);
     oc_data d = {0};
-    oc_data_source src = {.dir = dir, .files = {"tr.csv", "", "te1.csv, te2.tsv"}, .need_labels = true};
+    oc_data_source src = {
+        .dir = dir, .files = {"tr.csv", "", "te1.csv, te2.tsv"}, .need_labels = true};
     assert_int_equal(oc_data_load(&src, &t, &d, NULL), OC_OK);
     assert_string_equal(labels_of(&t), "9 10"); // as numbers
     assert_string_equal(rows_of(&d.split[0]), "x=a:1 y=b:0");
@@ -333,8 +350,9 @@ static void files_by_split(void **state)
 static void multi_labels_are_strings(void **state)
 {
     (void)state;
-    put("t.csv", "\"id\",\"text\",\"label\"\n\"1\",\"a\",\"038,401, E888\"\n\"2\",\"b\",\"\"\n\"3\",\"c\",\"38\"\n"
-                 "\"4\",\"d\",\"401,401,\"\n");
+    put("t.csv",
+        "\"id\",\"text\",\"label\"\n\"1\",\"a\",\"038,401, E888\"\n\"2\",\"b\",\"\"\n\"3\",\"c\",\"38\"\n"
+        "\"4\",\"d\",\"401,401,\"\n");
     oc_task t = task_of(OC_TASK_MULTI);
     oc_data d = {0};
     oc_data_source src = {.dir = dir, .file = "t.csv", .need_labels = true};
@@ -401,8 +419,9 @@ static void bad_rows(void **state)
     add_label(&t, "0");
     add_label(&t, "1");
     oc_data_source src = {.dir = dir, .file = "t.csv", .need_labels = true, .test_every = 3};
-    put("t.csv", "id,text,label\n1,secret a,0\n2,secret b\n3,secret c,1\n4,\"secret d\" x,1\n5,secret e,\n"
-                 "6,secret f,2\n7,secret g,1\n8,secret h,secret h and much more of what was in the note\n");
+    put("t.csv",
+        "id,text,label\n1,secret a,0\n2,secret b\n3,secret c,1\n4,\"secret d\" x,1\n5,secret e,\n"
+        "6,secret f,2\n7,secret g,1\n8,secret h,secret h and much more of what was in the note\n");
     HAS(fails(&src, &t, OC_FORMAT), "t.csv:3: 2 fields, the header has 3");
     src.skip_bad_rows = true;
     oc_data d = {0};
@@ -452,7 +471,8 @@ static void tables_without_what_is_needed(void **state)
     put("t.csv", "text,label,text\na,1,b\n");
     HAS(fails(&src, &t, OC_FORMAT), "two columns are named 'text'");
     // without a header the first line is a note, and must not be shown
-    put("t.csv", "17,\"The secret patient is an 81 year old man with a secret, and more of them\",1\n");
+    put("t.csv",
+        "17,\"The secret patient is an 81 year old man with a secret, and more of them\",1\n");
     const char *msg = fails(&src, &t, OC_FORMAT);
     HAS(msg, "there are: 17, (a value of");
     assert_null(strstr(msg, "secret"));
@@ -469,12 +489,14 @@ static void json_lines(void **state)
     (void)state;
     oc_task t = task_of(OC_TASK_MULTI);
     oc_data d = {0};
-    oc_data_source src = {.dir = dir, .file = "t.jsonl", .need_labels = true, .split_column = "part"};
-    put("t.jsonl", "\xef\xbb\xbf{\"id\": 12, \"text\": \"a\\nb\", \"label\": [\"038\", \"401\"], \"part\": \"train\"}\r\n"
-                   "\n"
-                   "{\"text\": \"c\", \"label\": \"401,V45\", \"part\": \"train\"}\n"
-                   "{\"text\": \"d\", \"label\": null, \"id\": \"z\", \"part\": \"test\"}\n"
-                   "{\"text\": \"e\", \"label\": 401, \"id\": null, \"part\": \"train\", \"more\": {}}");
+    oc_data_source src = {
+        .dir = dir, .file = "t.jsonl", .need_labels = true, .split_column = "part"};
+    put("t.jsonl",
+        "\xef\xbb\xbf{\"id\": 12, \"text\": \"a\\nb\", \"label\": [\"038\", \"401\"], \"part\": \"train\"}\r\n"
+        "\n"
+        "{\"text\": \"c\", \"label\": \"401,V45\", \"part\": \"train\"}\n"
+        "{\"text\": \"d\", \"label\": null, \"id\": \"z\", \"part\": \"test\"}\n"
+        "{\"text\": \"e\", \"label\": 401, \"id\": null, \"part\": \"train\", \"more\": {}}");
     assert_int_equal(oc_data_load(&src, &t, &d, NULL), OC_OK);
     assert_string_equal(labels_of(&t), "038 401 V45");
     assert_string_equal(rows_of(&d.split[0]), "12=a\nb:110 2=c:011 4=e:010");
@@ -488,19 +510,23 @@ static void json_lines(void **state)
     src.split_column = "";
     static const struct {
         const char *line, *says;
-    } bad[] = {{"{\"text\": \"secret\", \"label\": 1", "t.jsonl:3:"},
-               {"[\"secret\"]", "t.jsonl:3: not a JSON object"},
-               {"{\"txt\": \"secret\", \"label\": 1}", "t.jsonl:3: no column 'text'; there are: txt, label"},
-               {"{\"text\": \"secret\"}", "t.jsonl:3: no column 'label'; there are: text"},
-               {"{\"text\": [\"secret\"], \"label\": 1}", "t.jsonl:3: 'text' is not a string"},
-               {"{\"text\": \"secret\", \"label\": true}", "t.jsonl:3: 'label' is not a string, a number"},
-               {"{\"text\": \"secret\", \"label\": [1]}", "t.jsonl:3: 'label' is not one label"},
-               {"{\"text\": \"secret\", \"label\": 1.5}", "t.jsonl:3: label '1.5' is not in the list"},
-               {"{\"text\": \"secret\", \"label\": null}", "t.jsonl:3: no label"},
-               {"{\"text\": \"\xff\", \"label\": 1}", "t.jsonl:3:"}};
+    } bad[] = {
+        {"{\"text\": \"secret\", \"label\": 1", "t.jsonl:3:"},
+        {"[\"secret\"]", "t.jsonl:3: not a JSON object"},
+        {"{\"txt\": \"secret\", \"label\": 1}",
+         "t.jsonl:3: no column 'text'; there are: txt, label"},
+        {"{\"text\": \"secret\"}", "t.jsonl:3: no column 'label'; there are: text"},
+        {"{\"text\": [\"secret\"], \"label\": 1}", "t.jsonl:3: 'text' is not a string"},
+        {"{\"text\": \"secret\", \"label\": true}", "t.jsonl:3: 'label' is not a string, a number"},
+        {"{\"text\": \"secret\", \"label\": [1]}", "t.jsonl:3: 'label' is not one label"},
+        {"{\"text\": \"secret\", \"label\": 1.5}", "t.jsonl:3: label '1.5' is not in the list"},
+        {"{\"text\": \"secret\", \"label\": null}", "t.jsonl:3: no label"},
+        {"{\"text\": \"\xff\", \"label\": 1}", "t.jsonl:3:"}};
     for (int i = 0; i < OC_COUNT(bad); i++) {
         char s[512];
-        snprintf(s, sizeof s, "\n{\"text\": \"a\", \"label\": 0}\n%s\n{\"text\": \"b\", \"label\": \"1\"}\n", bad[i].line);
+        snprintf(s, sizeof s,
+                 "\n{\"text\": \"a\", \"label\": 0}\n%s\n{\"text\": \"b\", \"label\": \"1\"}\n",
+                 bad[i].line);
         put("t.jsonl", s);
         src.skip_bad_rows = false;
         const char *msg = fails(&src, &t, OC_FORMAT);
@@ -564,10 +590,15 @@ static void memory_running_out(void **state)
 {
     (void)state;
     put("t.csv", "id,text,label\n1,a,\"x,y\"\n2,b\n3,c,z\n4,d,\"y,z\"\n5,e,x\n");
-    put("t.jsonl", "{\"text\":\"a\",\"label\":[\"x\",\"y\"]}\n{\"text\":1.5,\"label\":\"z\"}\n[]\n{\"text\":\"b\",\"label\":2}\n");
+    put("t.jsonl",
+        "{\"text\":\"a\",\"label\":[\"x\",\"y\"]}\n{\"text\":1.5,\"label\":\"z\"}\n[]\n{\"text\":\"b\",\"label\":2}\n");
     for (int f = 0; f < 2; f++) {
-        oc_data_source src = {.dir = dir, .file = f ? "t.jsonl" : "t.csv", .need_labels = true,
-                              .skip_bad_rows = true, .valid_frac = 0.3, .test_every = 2};
+        oc_data_source src = {.dir = dir,
+                              .file = f ? "t.jsonl" : "t.csv",
+                              .need_labels = true,
+                              .skip_bad_rows = true,
+                              .valid_frac = 0.3,
+                              .test_every = 2};
         int at = 1;
         for (;; at++) {
             oc_err e = {0};
@@ -609,7 +640,10 @@ static void published_tables(void **state)
     oc_task t = task_of(OC_TASK_SINGLE);
     oc_data d = {0};
     snprintf(where, sizeof where, "%s/mtsamples", base);
-    oc_data_source src = {.dir = where, .file = "mtsamples_12_single_label.csv", .split_column = "split", .need_labels = true};
+    oc_data_source src = {.dir = where,
+                          .file = "mtsamples_12_single_label.csv",
+                          .split_column = "split",
+                          .need_labels = true};
     assert_int_equal(oc_data_load(&src, &t, &d, NULL), OC_OK);
     assert_int_equal(t.labels.n, 12);
     assert_int_equal(d.split[0].n, 1089);
@@ -623,9 +657,12 @@ static void published_tables(void **state)
     strcpy(t.label_column, "section_header");
     strcpy(t.id_column, "ID");
     snprintf(where, sizeof where, "%s/mts-dialog", base);
-    oc_data_source dialog = {.dir = where, .need_labels = true,
-                             .files = {"MTS-Dialog-TrainingSet.csv", "MTS-Dialog-ValidationSet.csv",
-                                       "MTS-Dialog-TestSet-1-MEDIQA-Chat-2023.csv,MTS-Dialog-TestSet-2-MEDIQA-Sum-2023.csv"}};
+    oc_data_source dialog = {
+        .dir = where,
+        .need_labels = true,
+        .files = {
+            "MTS-Dialog-TrainingSet.csv", "MTS-Dialog-ValidationSet.csv",
+            "MTS-Dialog-TestSet-1-MEDIQA-Chat-2023.csv,MTS-Dialog-TestSet-2-MEDIQA-Sum-2023.csv"}};
     assert_int_equal(oc_data_load(&dialog, &t, &d, NULL), OC_OK);
     assert_int_equal(t.labels.n, 20);
     assert_int_equal(d.split[0].n, 1201);
@@ -639,7 +676,8 @@ static void published_tables(void **state)
     strcpy(t.text_column, "medical_abstract");
     strcpy(t.label_column, "condition_label");
     snprintf(where, sizeof where, "%s/medical-abstracts-tc", base);
-    oc_data_source abstracts = {.dir = where, .file = "medical_tc_test.csv", .test_every = 5, .need_labels = true};
+    oc_data_source abstracts = {
+        .dir = where, .file = "medical_tc_test.csv", .test_every = 5, .need_labels = true};
     assert_int_equal(oc_data_load(&abstracts, &t, &d, NULL), OC_OK);
     assert_int_equal(d.split[0].n, 2311);
     assert_int_equal(d.split[2].n, 577);

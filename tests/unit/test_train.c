@@ -330,7 +330,6 @@ static void test_sparsity_change(void **state)
     s.r->at = 30;
     s.resume = true;
     oc_strlcpy(s.r->path, "", sizeof s.r->path);
-    s.r->job.set.run_checkpoint_s = 0;
     assert_int_equal(run_status(&s, &again, NULL), OC_STATE);
     oc_checkpoint_free(again);
     recorder_clear(s.r);

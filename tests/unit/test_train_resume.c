@@ -15,14 +15,12 @@ static void check_resume(setup *s, bool killed)
         recorder_clear(s->r);
         s->r->act = killed ? die_at_step : cancel_at_step;
         s->r->at = stops[i];
-        s->r->job.set.run_checkpoint_s = killed ? 0 : 1000;
         assert_int_equal(run_status(s, &c, &res), killed ? OC_STATE : OC_CANCELLED);
         oc_checkpoint_free(c);
         assert_int_equal(state_file_exists(s), !killed || stops[i] > 0);
         if (!killed)
             assert_string_equal(event_at(s->r, OC_EV_ckpt_T, 0)->u.ckpt.reason, "cancel");
         recorder_clear(s->r);
-        s->r->job.set.run_checkpoint_s = 1000;
         s->resume = true;
         c = run(s, &res);
         s->resume = false;
@@ -175,10 +173,86 @@ static void test_kill_after_a_change(void **state)
     setup_free(&s);
 }
 
+/* The length and the seed of a run are those it began with; what says otherwise is for the next. */
+static oc_status change_the_beginning(recorder *r, const oc_job_hooks *hooks, oc_err *e)
+{
+    if (hooks && hooks->step == 5) {
+        r->job.set.run_seed = 77;
+        r->job.set.train_max_len = 10;
+    }
+    return hooks && hooks->step == 20 ? OC_FAIL(e, OC_CANCELLED, "cancelled") : OC_OK;
+}
+
+static void test_resume_keeps_length_and_seed(void **state)
+{
+    (void)state;
+    setup s = setup_new(OC_TASK_SINGLE, 2);
+    oc_checkpoint *whole = run(&s, NULL), *c;
+    recorder_clear(s.r);
+    s.r->act = change_the_beginning;
+    assert_int_equal(run_status(&s, &c, NULL), OC_CANCELLED);
+    oc_checkpoint_free(c);
+    recorder_clear(s.r);
+    s.resume = true;
+    c = run(&s, NULL);
+    assert_same_weights(c->model, whole->model);
+    assert_int_equal(c->config.max_len, 24);
+    oc_checkpoint_free(c);
+    oc_checkpoint_free(whole);
+    setup_free(&s);
+}
+
+/* A step so long that it listens in its middle: a change there restarts it, as if it came before. */
+static oc_status change_inside_a_step(recorder *r, const oc_job_hooks *hooks, oc_err *e)
+{
+    if (!hooks || hooks->step != 1 || ++r->at != 2)
+        return OC_OK;
+    OC_TRY(hooks->save(hooks->ctx, "setting", r->path, e));
+    r->job.set.finetune_lr = 1e-3;
+    r->job.set.train_clip = 0.01;
+    return OC_OK;
+}
+
+static void test_change_inside_a_step(void **state)
+{
+    (void)state;
+    setup s = setup_new(OC_TASK_SINGLE, 2);
+    oc_train_result res;
+    oc_checkpoint *c, *whole;
+    oc_dataset_release(&s.train);
+    s.train = dataset_new(1500, 2, OC_TASK_SINGLE, 0.05, 11);
+    s.dims = small_dims(2, 64, 2, 256, 2);
+    s.r->job.set.train_batch = 1;
+    s.r->job.set.train_accumulate = 700;
+    s.r->job.set.train_max_steps = 2;
+    s.r->act = change_inside_a_step;
+    whole = run(&s, &res);
+    if (s.r->at < 2) {
+        print_message("a step was too quick to be interrupted\n");
+        oc_checkpoint_free(whole);
+        setup_free(&s);
+        skip();
+    }
+    assert_int_equal(event_count(s.r, OC_EV_step_T), 2);
+    assert_true(step_at(&s, 1)->lr <= 1e-3);
+    assert_int_equal(event_at(s.r, OC_EV_ckpt_T, 0)->u.ckpt.step, 1);
+    // Resumed from there with the new values: the same bits.
+    recorder_clear(s.r);
+    s.resume = true;
+    c = run(&s, NULL);
+    assert_int_equal(event_at(s.r, OC_EV_stage_T, 0)->u.stage.from_step, 1);
+    assert_same_weights(c->model, whole->model);
+    oc_checkpoint_free(c);
+    oc_checkpoint_free(whole);
+    setup_free(&s);
+}
+
 static oc_status change_many(recorder *r, const oc_job_hooks *hooks, oc_err *e)
 {
     oc_settings *set = &r->job.set;
     (void)e;
+    if (hooks && hooks->step >= 1) // more threads than there are cores, from a step on
+        oc_par_set_workers(oc_par_cores() + 2);
     if (hooks && hooks->step == 10)
         set->train_batch = 20; // more than was planned for; 10 of an epoch's 90 notes are left
     if (hooks && hooks->step == 14)
@@ -203,6 +277,7 @@ static void test_batch_and_epochs_change(void **state)
     assert_int_equal(eval_at(&s, 0)->step, 11);
     assert_int_equal(eval_at(&s, 1)->step, 16);
     assert_null(eval_at(&s, 2));
+    oc_par_set_workers(1);
     oc_checkpoint_free(c);
     setup_free(&s);
 }
@@ -358,6 +433,8 @@ static void state_new(oc_train_state *t, int64_t n, float fill)
     t->m = calloc((size_t)n, sizeof(float));
     t->v = calloc((size_t)n, sizeof(float));
     t->best = calloc((size_t)n, sizeof(float));
+    t->max_len = 24;
+    t->seed = 9;
     t->keep = malloc((size_t)n);
     for (int64_t i = 0; i < n; i++) {
         t->w[i] = fill + (float)i;
@@ -406,6 +483,11 @@ static void test_state_file(void **state)
                 b.best_is_auroc);
     assert_true(b.best_step == 5 && b.bad_evals == 2 && b.eval_step == 6 && b.sparsity == 0.3);
     size_t n = (size_t)lo.n_floats * sizeof(float);
+    assert_true(b.max_len == 24 && b.seed == 9);
+    int64_t max_len = 0, seed = 0;
+    OK(oc_train_state_peek("student", path, &max_len, &seed, &err));
+    assert_true(max_len == 24 && seed == 9);
+    FAILS(OC_FORMAT, "another run", oc_train_state_peek("x", path, &max_len, &seed, &err));
     assert_memory_equal(a.w, b.w, n);
     assert_memory_equal(a.m, b.m, n);
     assert_memory_equal(a.v, b.v, n);
@@ -417,7 +499,7 @@ static void test_state_file(void **state)
     OK(oc_file_read(path, 1 << 24, &data, &size, &err));
     b.step = 99;
     b.w[0] = 42;
-    for (size_t cut = 0; cut < size; cut += 97) {
+    for (size_t cut = 0; cut < size; cut += 811) {
         OK(oc_file_write(path, data, cut, &err));
         err = (oc_err){0};
         assert_int_equal(oc_train_state_load(&b, &lo, "student", "key-1", path, &err), OC_FORMAT);
@@ -473,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_resume_refuses_other_data),
         cmocka_unit_test(test_setting_at_the_next_step),
         cmocka_unit_test(test_kill_after_a_change),
+        cmocka_unit_test(test_resume_keeps_length_and_seed),
+        cmocka_unit_test(test_change_inside_a_step),
         cmocka_unit_test(test_batch_and_epochs_change),
         cmocka_unit_test(test_undo),
         cmocka_unit_test(test_undo_while_validating),

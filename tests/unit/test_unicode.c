@@ -40,7 +40,8 @@ static void other_classes(void **state)
     for (int i = 0; i < OC_COUNT(no_spaces); i++)
         assert_false(oc_u_is_space(no_spaces[i]));
     // Cc, Cf, Cs, Co, Cn
-    static const uint32_t controls[] = {0x85, 0xad, 0x200d, 0xfeff, 0xd800, 0xe000, 0x378, 0x10ffff};
+    static const uint32_t controls[] = {0x85,   0xad,   0x200d, 0xfeff,
+                                        0xd800, 0xe000, 0x378,  0x10ffff};
     for (int i = 0; i < OC_COUNT(controls); i++)
         assert_true(oc_u_is_control(controls[i]));
     assert_false(oc_u_is_control(0xe9));
@@ -69,8 +70,18 @@ static void cjk_blocks(void **state)
         assert_true(oc_u_is_cjk(edge[i][0]));
         assert_true(oc_u_is_cjk(edge[i][1]));
     }
-    static const uint32_t outside[] = {0x33ff, 0x4dc0, 0xa000, 0xf8ff, 0xfb00, 0x1ffff, 0x2a6e0, 0x2ceb0,
-                                       0x2f7ff, 0x2fa20, 0x3042 /* hiragana */, 0xac00 /* hangul */};
+    static const uint32_t outside[] = {0x33ff,
+                                       0x4dc0,
+                                       0xa000,
+                                       0xf8ff,
+                                       0xfb00,
+                                       0x1ffff,
+                                       0x2a6e0,
+                                       0x2ceb0,
+                                       0x2f7ff,
+                                       0x2fa20,
+                                       0x3042 /* hiragana */,
+                                       0xac00 /* hangul */};
     for (int i = 0; i < OC_COUNT(outside); i++)
         assert_false(oc_u_is_cjk(outside[i]));
 }
@@ -88,14 +99,14 @@ static void folding(void **state)
     (void)state;
     assert_fold("", "");
     assert_fold("AbZ09 -", "abz09 -");
-    assert_fold("\xc3\x89\xc3\xb1\xc3\x85", "ena");                   // É ñ Å
-    assert_fold("e\xcc\x81\xcc\x82", "e");                            // stacked marks
-    assert_fold("\xc4\xb0", "i");                                     // İ
-    assert_fold("\xe1\xbb\xad\xe1\xbb\x87", "ue");                    // two marks in one letter
-    assert_fold("\xe2\x84\xa6", "\xcf\x89");                          // ohm sign
+    assert_fold("\xc3\x89\xc3\xb1\xc3\x85", "ena");                      // É ñ Å
+    assert_fold("e\xcc\x81\xcc\x82", "e");                               // stacked marks
+    assert_fold("\xc4\xb0", "i");                                        // İ
+    assert_fold("\xe1\xbb\xad\xe1\xbb\x87", "ue");                       // two marks in one letter
+    assert_fold("\xe2\x84\xa6", "\xcf\x89");                             // ohm sign
     assert_fold("\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"); // hangul falls apart
-    assert_fold("\xc3\x9f", "\xc3\x9f");                              // no full case folding
-    assert_fold("\xef\xac\x81", "\xef\xac\x81");                      // no compatibility mapping
+    assert_fold("\xc3\x9f", "\xc3\x9f");                                 // no full case folding
+    assert_fold("\xef\xac\x81", "\xef\xac\x81");                         // no compatibility mapping
     // Final sigma: end of word, before and after what is passed over, alone, inside.
     assert_fold("\xce\x91\xce\xa3", "\xce\xb1\xcf\x82");
     assert_fold("\xce\xa3", "\xcf\x83");

@@ -137,9 +137,14 @@ static void casing(void **state)
         const char *tokens;
         bool cased;
     } c[] = {
-        {"a\n##b\n", false},         {"[unused1]\n[MASK]\n", false}, {"A\n", true},
-        {"##nT\n", true},            {"\xe2\x84\x9d\n", false} /* no small form */,
-        {"\xc3\x89t\xc3\xa9\n", true}, {"[\n]\n", false},             {"[A\n", true},
+        {"a\n##b\n", false},
+        {"[unused1]\n[MASK]\n", false},
+        {"A\n", true},
+        {"##nT\n", true},
+        {"\xe2\x84\x9d\n", false} /* no small form */,
+        {"\xc3\x89t\xc3\xa9\n", true},
+        {"[\n]\n", false},
+        {"[A\n", true},
     };
     for (int i = 0; i < OC_COUNT(c); i++) {
         char text[128];
@@ -232,9 +237,10 @@ static void parse_out_of_memory(void **state)
     assert_true(k >= 5);
 }
 
-/* --- learning ---------------------------------------------------------------------------------- */
+/* --- learning --------------------------------------------------------------------------------- */
 
-static oc_status learn(const char *const *texts, int64_t n, int32_t size, int32_t min_count, oc_vocab **v)
+static oc_status learn(const char *const *texts, int64_t n, int32_t size, int32_t min_count,
+                       oc_vocab **v)
 {
     oc_vocab_learn_opts o = {.size = size, .min_count = min_count, .lowercase = true};
     err = (oc_err){0};
@@ -342,7 +348,8 @@ static void learn_odd_words(void **state)
 /* Words made of syllables, some far more frequent than others. */
 static char *make_text(size_t n_words)
 {
-    static const char *const part[] = {"ba", "ke", "mi", "lo", "su", "card", "neph", "itis", "osis", "ren"};
+    static const char *const part[] = {"ba",   "ke",   "mi",   "lo",   "su",
+                                       "card", "neph", "itis", "osis", "ren"};
     oc_buf b = {0};
     uint32_t x = 7;
     for (size_t i = 0; i < n_words; i++) {

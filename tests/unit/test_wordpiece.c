@@ -88,7 +88,7 @@ static void assert_tokens(const oc_tokenizer *t, const char *text, const char *w
     oc_ids_release(&ids);
 }
 
-/* --- recorded outputs -------------------------------------------------------------------------- */
+/* --- recorded outputs ------------------------------------------------------------------------- */
 
 static void check_case(const oc_tokenizer *t, const oc_json *line)
 {
@@ -126,7 +126,8 @@ static void squad_questions(void **state)
     char *data;
     size_t n;
     assert_int_equal(oc_file_read(shared("wordpiece-vectors/squad-dev-questions-uncased.jsonl"),
-                                  1 << 24, &data, &n, &err), OC_OK);
+                                  1 << 24, &data, &n, &err),
+                     OC_OK);
     int n_lines = 0;
     for (char *s = data; *s; n_lines++) {
         char *end = strchr(s, '\n');
@@ -149,9 +150,11 @@ static void edge_cases(void **state)
     char *in, *out;
     size_t n_in, n_out;
     assert_int_equal(oc_file_read(shared("wordpiece-vectors/bert-uncased-edge-cases.inp"), 1 << 20,
-                                  &in, &n_in, &err), OC_OK);
+                                  &in, &n_in, &err),
+                     OC_OK);
     assert_int_equal(oc_file_read(shared("wordpiece-vectors/bert-uncased-edge-cases.out"), 1 << 20,
-                                  &out, &n_out, &err), OC_OK);
+                                  &out, &n_out, &err),
+                     OC_OK);
     int n_cases = 0;
     char *text = in, *want = out;
     for (char *end; (end = strstr(text, sep)) != NULL; n_cases++) {
@@ -180,7 +183,7 @@ static void edge_cases(void **state)
     oc_tokenizer_free(t);
 }
 
-/* --- rules, by hand ---------------------------------------------------------------------------- */
+/* --- rules, by hand --------------------------------------------------------------------------- */
 
 static void basic_rules(void **state)
 {
@@ -190,21 +193,37 @@ static void basic_rules(void **state)
     assert_basic("Hb 9.5 g/dL (low)", "hb|9|.|5|g|/|dl|(|low|)", "Hb|9|.|5|g|/|dL|(|low|)");
     assert_basic("[**2101-3-4**]", "[|*|*|2101|-|3|-|4|*|*|]", "[|*|*|2101|-|3|-|4|*|*|]");
     // Control characters vanish inside a word; NUL-like and replacement characters too.
-    assert_basic("a\x01" "b\x7f" "c\xef\xbf\xbd" "d", "abcd", "abcd");
+    assert_basic("a\x01"
+                 "b\x7f"
+                 "c\xef\xbf\xbd"
+                 "d",
+                 "abcd", "abcd");
     assert_string_equal(basic("a\0b", 3, true), "ab");
     // Accents go only with lower-casing: Ménière, decomposed ó, İ.
     assert_basic("M\xc3\xa9ni\xc3\xa8re", "meniere", "M\xc3\xa9ni\xc3\xa8re");
     assert_basic("Co\xcc\x81rdoba", "cordoba", "Co\xcc\x81rdoba");
     assert_basic("\xc4\xb0stanbul", "istanbul", "\xc4\xb0stanbul");
     // Blanks: no-break space, ideographic space, line separator; zero-width joiner vanishes.
-    assert_basic("a\xc2\xa0" "b\xe3\x80\x80" "c\xe2\x80\xa8" "d\xe2\x80\x8d" "e", "a|b|c|de",
-                 "a|b|c|de");
-    assert_basic("\xe6\x88\x91\xe6\x83\xb3" "apple", "\xe6\x88\x91|\xe6\x83\xb3|apple",
-                 "\xe6\x88\x91|\xe6\x83\xb3|apple");
+    assert_basic("a\xc2\xa0"
+                 "b\xe3\x80\x80"
+                 "c\xe2\x80\xa8"
+                 "d\xe2\x80\x8d"
+                 "e",
+                 "a|b|c|de", "a|b|c|de");
+    assert_basic("\xe6\x88\x91\xe6\x83\xb3"
+                 "apple",
+                 "\xe6\x88\x91|\xe6\x83\xb3|apple", "\xe6\x88\x91|\xe6\x83\xb3|apple");
     // Punctuation outside ASCII, and what becomes punctuation by folding (Greek question mark).
-    assert_basic("a\xe2\x80\x94" "b\xcd\xbe", "a|\xe2\x80\x94|b|;", "a|\xe2\x80\x94|b|\xcd\xbe");
+    assert_basic("a\xe2\x80\x94"
+                 "b\xcd\xbe",
+                 "a|\xe2\x80\x94|b|;", "a|\xe2\x80\x94|b|\xcd\xbe");
     // Symbols are no punctuation.
-    assert_basic("5\xc2\xb5g \xc2\xb1" "2", "5\xc2\xb5g|\xc2\xb1" "2", "5\xc2\xb5g|\xc2\xb1" "2");
+    assert_basic("5\xc2\xb5g \xc2\xb1"
+                 "2",
+                 "5\xc2\xb5g|\xc2\xb1"
+                 "2",
+                 "5\xc2\xb5g|\xc2\xb1"
+                 "2");
     // Final sigma looks across apostrophes and stops at the token.
     assert_basic("\xce\x9f\xce\x94\xce\x9f\xce\xa3 \xce\xa3\xce\x91",
                  "\xce\xbf\xce\xb4\xce\xbf\xcf\x82|\xcf\x83\xce\xb1",
@@ -216,7 +235,8 @@ static void basic_rules(void **state)
     assert_basic("a\xff\xc3(", "a|(", "a|(");
 }
 
-#define SMALL "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##aff\n##able\na\n##b\nX\nx\n,\n##,\n\xc3\xa9\ne\n"
+#define SMALL \
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##aff\n##able\na\n##b\nX\nx\n,\n##,\n\xc3\xa9\ne\n"
 
 static void pieces(void **state)
 {
@@ -228,7 +248,7 @@ static void pieces(void **state)
     assert_tokens(t, "ab", "a ##b");
     assert_tokens(t, "b a", "[UNK] a");
     assert_tokens(t, "a,\xc3\xa9", "a , e");
-    assert_tokens(t, "##b", "[UNK] [UNK] [UNK]"); // '#' is punctuation, "b" no token
+    assert_tokens(t, "##b", "[UNK] [UNK] [UNK]");   // '#' is punctuation, "b" no token
     assert_tokens(t, "[SEP]", "[UNK] [UNK] [UNK]"); // no way to smuggle in a special token
     oc_tokenizer_free(t);
     t = small(SMALL, false);
@@ -287,11 +307,13 @@ static void fast_equals_slow(void **state)
     (void)state;
     for (int lowercase = 0; lowercase < 2; lowercase++) {
         oc_tokenizer *t = load(lowercase ? "bert-vocab/bert-base-uncased-vocab.txt"
-                                         : "bert-vocab/bert-base-cased-vocab.txt", lowercase);
+                                         : "bert-vocab/bert-base-cased-vocab.txt",
+                               lowercase);
         char *data;
         size_t n;
         assert_int_equal(oc_file_read(shared("mts-dialog/MTS-Dialog-ValidationSet.csv"), 1 << 24,
-                                      &data, &n, &err), OC_OK);
+                                      &data, &n, &err),
+                         OC_OK);
         char *s = data;
         for (char *end; (end = strchr(s, '\n')) != NULL; s = end + 1)
             assert_same_paths(t, s, (size_t)(end - s));
@@ -309,8 +331,9 @@ static void encode(void **state)
         for (int want_full = 0; want_full < 2; want_full++) {
             oc_ids ids = {0};
             int64_t full = -1;
-            assert_int_equal(oc_encode(t, text, strlen(text), max_len, &ids, want_full ? &full : NULL,
-                                       &err), OC_OK);
+            assert_int_equal(
+                oc_encode(t, text, strlen(text), max_len, &ids, want_full ? &full : NULL, &err),
+                OC_OK);
             static const int32_t want[] = {2, 5, 6, 7, 8, 12, 8, 9, 3};
             int64_t n = max_len < 9 ? max_len : 9;
             assert_int_equal(ids.n, n);
@@ -336,7 +359,8 @@ static void encode(void **state)
 static void keys(void **state)
 {
     (void)state;
-    oc_tokenizer *a = small(SMALL, true), *b = small(SMALL, false), *c = small(SMALL "z\n", true), *d;
+    oc_tokenizer *a = small(SMALL, true), *b = small(SMALL, false), *c = small(SMALL "z\n", true),
+                 *d;
     char ka[33], kb[33], kc[33], kd[33];
     assert_int_equal(oc_tokenizer_dup(a, &d, &err), OC_OK);
     oc_tokenizer_key(a, ka);
@@ -359,7 +383,8 @@ static void out_of_memory(void **state)
 {
     (void)state;
     oc_tokenizer *t = small(SMALL, true);
-    static const char text[] = "unaffable caf\xc3\xa9 a, ab a a a a a a a a a a a a a a a a a a a a";
+    static const char text[] =
+        "unaffable caf\xc3\xa9 a, ab a a a a a a a a a a a a a a a a a a a a";
     for (int64_t k = 1;; k++) {
         oc_ids ids = {0};
         oc_err e = {0};
@@ -389,10 +414,14 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(basic_rules),      cmocka_unit_test(pieces),
-        cmocka_unit_test(long_words),       cmocka_unit_test(encode),
-        cmocka_unit_test(keys),             cmocka_unit_test(out_of_memory),
-        cmocka_unit_test(squad_questions),  cmocka_unit_test(edge_cases),
+        cmocka_unit_test(basic_rules),
+        cmocka_unit_test(pieces),
+        cmocka_unit_test(long_words),
+        cmocka_unit_test(encode),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(squad_questions),
+        cmocka_unit_test(edge_cases),
         cmocka_unit_test(fast_equals_slow),
     };
     return cmocka_run_group_tests_name("wordpiece", tests, NULL, NULL);

@@ -27,11 +27,23 @@ static int teardown(void **state)
 
 /* The smallest pipeline that still is one. */
 static const char *const tiny[][2] = {
-    {"data.source", "notes"},      {"data.rows_train", "96"},  {"data.rows_valid", "48"},   {"data.rows_test", "64"},
-    {"teacher.models", "new:L2-H32-A2-F64-V400"},              {"student.n_layers", "1"},   {"train.max_len", "32"},
-    {"finetune.epochs", "2"},      {"distill.epochs", "2"},    {"recover.epochs", "1"},     {"prune.notes", "32"},
-    {"quant.notes", "16"},         {"eval.bootstrap", "20"},   {"bench.seconds", "0.2"},    {"bench.threads", "1"},
-    {"bench.length", "32"},        {"run.threads", "1"},
+    {"data.source", "notes"},
+    {"data.rows_train", "96"},
+    {"data.rows_valid", "48"},
+    {"data.rows_test", "64"},
+    {"teacher.models", "new:L2-H32-A2-F64-V400"},
+    {"student.n_layers", "1"},
+    {"train.max_len", "32"},
+    {"finetune.epochs", "2"},
+    {"distill.epochs", "2"},
+    {"recover.epochs", "1"},
+    {"prune.notes", "32"},
+    {"quant.notes", "16"},
+    {"eval.bootstrap", "20"},
+    {"bench.seconds", "0.2"},
+    {"bench.threads", "1"},
+    {"bench.length", "32"},
+    {"run.threads", "1"},
 };
 
 static oc_settings *tiny_settings(void)
@@ -183,7 +195,8 @@ static void out_of_memory_when_opening(void **state)
         char dir[128];
         snprintf(dir, sizeof dir, "%s/%s", root, name);
         if (rc != OC_OK && oc_path_exists(dir))
-            fail_msg("a session that could not be opened left %s behind (allocation %d)", dir, (int)k);
+            fail_msg("a session that could not be opened left %s behind (allocation %d)", dir,
+                     (int)k);
     }
 }
 
@@ -195,7 +208,9 @@ static void settings_by_command(void **state)
     oc_workbench *w = open_tiny("mine");
     said(w, "set prune.sparsity 0.6", "prune.sparsity 0.3 -> 0.6\n");
     assert_true(oc_workbench_state(w)->set.prune_sparsity == 0.6);
-    said(w, "set prune.sparsity", "prune.sparsity = 0.6\n  share of linear weights set to zero (number 0..0.99; default 0.3)");
+    said(
+        w, "set prune.sparsity",
+        "prune.sparsity = 0.6\n  share of linear weights set to zero (number 0..0.99; default 0.3)");
     said(w, "set prune.sparsity=0.5; show prune.sparsity", "prune.sparsity = 0.5");
     said(w, "set run.stages prune, recover", "-> prune, recover");
     said(w, "set data.dir '/a b'", "-> /a b");
@@ -300,9 +315,15 @@ static void what_the_screen_is_told(void **state)
         oc_ui_action action;
         const char *arg;
     } want[] = {
-        {"view loss", OC_UI_VIEW, "loss"},       {"show quant", OC_UI_VIEW, "quant"},  {"theme any", OC_UI_THEME, "any"},
-        {"glyphs ascii", OC_UI_GLYPHS, "ascii"}, {"open other", OC_UI_OPEN, "other"},  {"compare other", OC_UI_COMPARE, "other"},
-        {"replay other", OC_UI_REPLAY, "other"}, {"help", OC_UI_HELP, ""},             {"sessions", OC_UI_NONE, ""},
+        {"view loss", OC_UI_VIEW, "loss"},
+        {"show quant", OC_UI_VIEW, "quant"},
+        {"theme any", OC_UI_THEME, "any"},
+        {"glyphs ascii", OC_UI_GLYPHS, "ascii"},
+        {"open other", OC_UI_OPEN, "other"},
+        {"compare other", OC_UI_COMPARE, "other"},
+        {"replay other", OC_UI_REPLAY, "other"},
+        {"help", OC_UI_HELP, ""},
+        {"sessions", OC_UI_NONE, ""},
         {"quit; run", OC_UI_QUIT, ""},
     };
     for (int i = 0; i < OC_COUNT(want); i++) {
@@ -312,7 +333,8 @@ static void what_the_screen_is_told(void **state)
         oc_reply_release(&r);
     }
     assert_false(oc_workbench_busy(w)); // nothing behind quit is done
-    refused(w, "view heatmap", OC_USAGE, "there is no view 'heatmap'; there are run, loss, quant, help");
+    refused(w, "view heatmap", OC_USAGE,
+            "there is no view 'heatmap'; there are run, loss, quant, help");
     said(w, "show quant.", "quant.clip");
     said(w, "help set", "set KEY [VALUE...]");
     said(w, "help prune.heads", "share of attention heads removed");
@@ -396,14 +418,16 @@ static void a_full_disk_is_told_once(void **state)
     assert_int_equal(s->n_alerts, 1);
     int told = 0;
     for (int64_t i = 0; i < s->n_log; i++)
-        told += strstr(s->log[i].text, "cannot write the journal") != NULL && strstr(s->log[i].text, "the run goes on") != NULL;
+        told += strstr(s->log[i].text, "cannot write the journal") != NULL &&
+                strstr(s->log[i].text, "the run goes on") != NULL;
     assert_int_equal(told, 1);
     setrlimit(RLIMIT_FSIZE, &was);
     oc_event e;
     oc_event_init(&e, OC_EV_log_T);
     OC_EV_SET(e.u.log.text, "after");
     oc_workbench_emit(w, &e);
-    assert_string_equal(s->log[s->n_log - 1].text, "the journal is written again; nothing was lost");
+    assert_string_equal(s->log[s->n_log - 1].text,
+                        "the journal is written again; nothing was lost");
     uint64_t live = oc_state_hash(s);
     replay_equals("full", live);
     oc_workbench_close(w, "quit", 0);
@@ -466,9 +490,12 @@ static void set_and_undo_during_a_run(void **state)
 {
     (void)state;
     oc_workbench *w = open_tiny("live");
-    said(w, "set finetune.epochs 400; set train.patience 1000; set run.stages finetune; run", "running finetune");
+    said(w, "set finetune.epochs 400; set train.patience 1000; set run.stages finetune; run",
+         "running finetune");
     const oc_state *s = oc_workbench_state(w);
-    for (int i = 0; i < 2000 && (!oc_state_run(s, "teacher-1") || oc_state_run(s, "teacher-1")->step < 10); i++) {
+    for (int i = 0;
+         i < 2000 && (!oc_state_run(s, "teacher-1") || oc_state_run(s, "teacher-1")->step < 10);
+         i++) {
         oc_workbench_pump(w);
         oc_sleep_ms(5);
     }
@@ -515,9 +542,13 @@ static void left_and_continued(void **state)
 {
     (void)state;
     oc_workbench *w = open_tiny("left");
-    oc_free(say(w, "set finetune.epochs 40; set train.patience 1000; set run.stages finetune,distill,evaluate; run"));
+    oc_free(say(
+        w,
+        "set finetune.epochs 40; set train.patience 1000; set run.stages finetune,distill,evaluate; run"));
     const oc_state *s = oc_workbench_state(w);
-    for (int i = 0; i < 2000 && (!oc_state_run(s, "teacher-1") || oc_state_run(s, "teacher-1")->step < 8); i++) {
+    for (int i = 0;
+         i < 2000 && (!oc_state_run(s, "teacher-1") || oc_state_run(s, "teacher-1")->step < 8);
+         i++) {
         oc_workbench_pump(w);
         oc_sleep_ms(2);
     }

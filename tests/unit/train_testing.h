@@ -120,9 +120,11 @@ static inline oc_status cancel_at_step(recorder *r, const oc_job_hooks *hooks, o
     return hooks && hooks->step >= r->at ? OC_FAIL(e, OC_CANCELLED, "cancelled") : OC_OK;
 }
 
-/* What a kill leaves: no chance to save. */
+/* What a kill leaves: a checkpoint of the step before, and no chance to save. */
 static inline oc_status die_at_step(recorder *r, const oc_job_hooks *hooks, oc_err *e)
 {
+    if (hooks && hooks->step == r->at - 1)
+        return hooks->save(hooks->ctx, "timer", NULL, e);
     return hooks && hooks->step >= r->at ? OC_FAIL(e, OC_STATE, "killed") : OC_OK;
 }
 

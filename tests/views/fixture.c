@@ -64,8 +64,8 @@ static void open_session(recorder *r)
     post(r, 0);
 }
 
-static void setting(recorder *r, const char *key, const char *value, const char *old, const char *why,
-                    const char *run, int64_t step)
+static void setting(recorder *r, const char *key, const char *value, const char *old,
+                    const char *why, const char *run, int64_t step)
 {
     start(r, OC_EV_setting_T);
     OC_EV_SET(r->e.u.setting.key, key);
@@ -113,7 +113,8 @@ static void data(recorder *r)
     }
 }
 
-static void model(recorder *r, const char *name, int64_t params, int64_t bytes, int64_t layers, int64_t hidden)
+static void model(recorder *r, const char *name, int64_t params, int64_t bytes, int64_t layers,
+                  int64_t hidden)
 {
     start(r, OC_EV_model_T);
     OC_EV_SET(r->e.u.model.model, name);
@@ -130,7 +131,8 @@ static void model(recorder *r, const char *name, int64_t params, int64_t bytes, 
     post(r, 20);
 }
 
-static void stage(recorder *r, int64_t index, const char *kind, const char *run, int64_t steps, int64_t epochs)
+static void stage(recorder *r, int64_t index, const char *kind, const char *run, int64_t steps,
+                  int64_t epochs)
 {
     start(r, OC_EV_stage_T);
     r->e.u.stage.index = index;
@@ -156,11 +158,12 @@ static void stage_end(recorder *r, int64_t index, const char *kind, const char *
 }
 
 /* A learning curve that falls, with noise, a spike and one value that is no number. */
-static void train(recorder *r, const char *run, int64_t from, int64_t to, int64_t steps, double first,
-                  double last, bool distilled)
+static void train(recorder *r, const char *run, int64_t from, int64_t to, int64_t steps,
+                  double first, double last, bool distilled)
 {
     for (int64_t i = from; i < to; i++) {
-        double t = (double)i / (double)steps, noise = fixture_noise((uint64_t)i + (uint64_t)steps * 7) - 0.5;
+        double t = (double)i / (double)steps,
+               noise = fixture_noise((uint64_t)i + (uint64_t)steps * 7) - 0.5;
         double loss = last + (first - last) * exp(-5 * t) + noise * 0.18 * (1 - 0.5 * t);
         start(r, OC_EV_step_T);
         oc_ev_step *e = &r->e.u.step;
@@ -208,8 +211,8 @@ static void cache(recorder *r, const char *name, int64_t hits, int64_t misses)
     post(r, 10);
 }
 
-static void candidate(recorder *r, const char *name, const char *precision, int64_t bytes, double auroc,
-                      double half, double ms)
+static void candidate(recorder *r, const char *name, const char *precision, int64_t bytes,
+                      double auroc, double half, double ms)
 {
     start(r, OC_EV_candidate_T);
     oc_ev_candidate *c = &r->e.u.candidate;
@@ -263,7 +266,8 @@ static void pruned(recorder *r, const char *name)
             e->rows = m == 4 ? 200 + 40 * l : 128;
             e->cols = m == 5 ? 200 + 40 * l : 128;
             e->asked = 0.3;
-            e->reached = 0.12 + 0.1 * (double)m + 0.06 * (double)l + 0.02 * fixture_noise((uint64_t)(l * 6 + m));
+            e->reached = 0.12 + 0.1 * (double)m + 0.06 * (double)l +
+                         0.02 * fixture_noise((uint64_t)(l * 6 + m));
             post(r, 1);
         }
     }
@@ -296,7 +300,8 @@ static void quantized_matrix(recorder *r, int64_t layer, const char *matrix, int
     q->n_bins = 41;
     for (int k = 0; k < 41; k++) {
         double x = (k - 20) / 20.0;
-        q->bins[k] = floor(900 * exp(-2.5 * x * x) * (0.9 + 0.2 * fixture_noise((uint64_t)(k + 41 * i))));
+        q->bins[k] =
+            floor(900 * exp(-2.5 * x * x) * (0.9 + 0.2 * fixture_noise((uint64_t)(k + 41 * i))));
     }
     post(r, 3);
 }
@@ -368,7 +373,8 @@ static void until_distill(recorder *r)
         char name[16];
         snprintf(name, sizeof name, "teacher-%d", i);
         stage(r, 0, "finetune", name, 400, 6);
-        model(r, name, i == 1 ? 1350000 : 2750000, i == 1 ? 5400000 : 11000000, i == 1 ? 4 : 6, i == 1 ? 128 : 192);
+        model(r, name, i == 1 ? 1350000 : 2750000, i == 1 ? 5400000 : 11000000, i == 1 ? 4 : 6,
+              i == 1 ? 128 : 192);
         train(r, name, 0, 400, 400, 0.72, i == 1 ? 0.31 : 0.29, false);
         cache(r, name, 0, 1600);
         stage_end(r, 0, "finetune", name, 26.4 + i);

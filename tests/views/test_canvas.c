@@ -106,7 +106,9 @@ static void test_hostile_text(void **state)
         uint32_t g = oc_canvas_at(&c, x, 0)->glyph;
         assert_true(g >= 0x20 && g != 0x7F && (g < 0x80 || g >= 0xA0));
     }
-    oc_text(&c, all, 0, 1, -1, OC_STYLE_TEXT, "\xC2\x9B" "31m"); // C1 control sequence introducer
+    oc_text(&c, all, 0, 1, -1, OC_STYLE_TEXT,
+            "\xC2\x9B"
+            "31m"); // C1 control sequence introducer
     assert_int_equal(oc_canvas_at(&c, 0, 1)->glyph, '?');
     oc_canvas_release(&c);
 }
@@ -212,8 +214,12 @@ static void test_themes(void **state)
         for (int k = 1; k < OC_RAMP_STEPS; k++)
             assert_true(lightness(t->ramp[k]) > lightness(t->ramp[k - 1]));
         for (int st = 0; st < OC_N_STYLES; st++) {
-            oc_cell cell = {.glyph = 'x', .style = (uint8_t)st, .ramp_fg = OC_RAMP_NONE, .ramp_bg = OC_RAMP_NONE};
-            oc_look none = oc_theme_look(t, OC_COLORS_NONE, &cell), few = oc_theme_look(t, OC_COLORS_16, &cell);
+            oc_cell cell = {.glyph = 'x',
+                            .style = (uint8_t)st,
+                            .ramp_fg = OC_RAMP_NONE,
+                            .ramp_bg = OC_RAMP_NONE};
+            oc_look none = oc_theme_look(t, OC_COLORS_NONE, &cell),
+                    few = oc_theme_look(t, OC_COLORS_16, &cell);
             assert_true(none.fg == -1 && none.bg == -1);
             assert_true(few.fg < 16 && few.bg < 16);
             if (strcmp(names[i], "light") != 0)
@@ -222,7 +228,8 @@ static void test_themes(void **state)
     }
     // bad and good differ by more than colour
     oc_cell good = {.style = OC_STYLE_GOOD}, bad = {.style = OC_STYLE_BAD};
-    oc_look g = oc_theme_look(NULL, OC_COLORS_NONE, &good), b = oc_theme_look(NULL, OC_COLORS_NONE, &bad);
+    oc_look g = oc_theme_look(NULL, OC_COLORS_NONE, &good),
+            b = oc_theme_look(NULL, OC_COLORS_NONE, &bad);
     assert_true(g.underline != b.underline);
 }
 
@@ -233,8 +240,10 @@ static void test_numbers(void **state)
     const struct {
         double v;
         const char *text;
-    } of[] = {{0.41234, "0.4123"}, {12.345, "12.35"}, {0, "0"}, {(double)NAN, "NaN"}, {-(double)INFINITY, "-inf"},
-              {2.5e-5, "2.50e-5"}, {123456, "123k"}, {9.99999, "10.00"}, {-0.5, "-0.5000"}, {1e-300, "1.00e-300"}};
+    } of[] = {{0.41234, "0.4123"},  {12.345, "12.35"},           {0, "0"},
+              {(double)NAN, "NaN"}, {-(double)INFINITY, "-inf"}, {2.5e-5, "2.50e-5"},
+              {123456, "123k"},     {9.99999, "10.00"},          {-0.5, "-0.5000"},
+              {1e-300, "1.00e-300"}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         oc_num_short(s, of[i].v);
         assert_string_equal(s, of[i].text);
@@ -283,7 +292,9 @@ static void test_wrap(void **state)
     (void)state;
     assert_int_equal(oc_text_rows("one two three four", 10), 2);
     assert_int_equal(oc_text_rows("", 10), 0);
-    assert_int_equal(oc_text_wrapped(&c, (oc_rect){0, 0, 9, 6}, 1, OC_STYLE_TEXT, "one two three abcdefghijklmno"), 5);
+    assert_int_equal(oc_text_wrapped(&c, (oc_rect){0, 0, 9, 6}, 1, OC_STYLE_TEXT,
+                                     "one two three abcdefghijklmno"),
+                     5);
     assert_text(&c, "\none two\nthree\nabcdefghi\njklmno\n\n");
     oc_canvas_release(&c);
 }
@@ -304,11 +315,13 @@ static void test_bar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_init),   cmocka_unit_test(test_clip),    cmocka_unit_test(test_text_cut),
-        cmocka_unit_test(test_wide),   cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_ascii),
-        cmocka_unit_test(test_box),    cmocka_unit_test(test_ansi),    cmocka_unit_test(test_svg_html),
-        cmocka_unit_test(test_themes), cmocka_unit_test(test_numbers), cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_wrap),   cmocka_unit_test(test_bar),
+        cmocka_unit_test(test_init),         cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_text_cut),     cmocka_unit_test(test_wide),
+        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_box),          cmocka_unit_test(test_ansi),
+        cmocka_unit_test(test_svg_html),     cmocka_unit_test(test_themes),
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_wrap),         cmocka_unit_test(test_bar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,17 +33,19 @@ static void check(const oc_screen_ui *ui, int32_t cols, int32_t rows)
     for (int i = 0; i < n; i++) {
         oc_rect r = part[i];
         if (r.x < 0 || r.y < 0 || r.w < 0 || r.h < 0 || r.x + r.w > cols || r.y + r.h > rows)
-            fail_msg("%dx%d: part %d (%d,%d %dx%d) lies outside", (int)cols, (int)rows, i, (int)r.x, (int)r.y,
-                     (int)r.w, (int)r.h);
+            fail_msg("%dx%d: part %d (%d,%d %dx%d) lies outside", (int)cols, (int)rows, i, (int)r.x,
+                     (int)r.y, (int)r.w, (int)r.h);
         for (int k = 0; k < i; k++)
             if (!apart(r, part[k]))
                 fail_msg("%dx%d: parts %d and %d overlap", (int)cols, (int)rows, k, i);
     }
     for (int i = 4; i < n; i++)
-        assert_true(!apart(part[i], l.body) && part[i].y >= l.body.y && part[i].y + part[i].h <= l.body.y + l.body.h);
+        assert_true(!apart(part[i], l.body) && part[i].y >= l.body.y &&
+                    part[i].y + part[i].h <= l.body.y + l.body.h);
     if (rows >= 2)
         assert_true(l.repl.h >= 1 && l.repl.y + l.repl.h == rows && l.repl.w == cols);
-    if (cols >= 40 && rows >= 10) { // the focused view is always there, and everything of the body is used
+    if (cols >= 40 &&
+        rows >= 10) { // the focused view is always there, and everything of the body is used
         int view = ui->help ? 8 : ui->view;
         int32_t area = 0;
         assert_true(l.tile[view].w > 0 && l.tile[view].h > 0);
@@ -113,7 +115,8 @@ static void test_message_moves_nothing(void **state)
         }
 }
 
-static void draw_size(const oc_state *s, oc_screen_ui *ui, int32_t cols, int32_t rows, oc_glyphs g, oc_colors k)
+static void draw_size(const oc_state *s, oc_screen_ui *ui, int32_t cols, int32_t rows, oc_glyphs g,
+                      oc_colors k)
 {
     oc_canvas c;
     oc_screen_layout l;
@@ -195,7 +198,7 @@ static void test_header_and_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arrange_all_sizes), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_arrange_all_sizes),     cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_message_moves_nothing), cmocka_unit_test(test_draw_all_sizes),
         cmocka_unit_test(test_header_and_small),
     };
