@@ -101,7 +101,7 @@ static void report_stages(reporter *r, const oc_state *s)
             break;
         char t[24];
         oc_fmt_duration(t, st->seconds);
-        fprintf(stderr, "   %s %s: %s in %s%s%s\n", st->kind, st->run, st->status, t, *st->message ? ": " : "", st->message);
+        fprintf(stderr, "   %s %s: %s in %s\n", st->kind, st->run, st->status, t);
     }
 }
 
@@ -137,6 +137,9 @@ static void report(reporter *r, const oc_state *s)
 {
     for (; r->i_log < s->n_log; r->i_log++) {
         const oc_line *l = &s->log[r->i_log];
+        // The end of a stage is reported below; its reason comes as the alert.
+        if (strstr(l->text, " failed in "))
+            continue;
         if (!strcmp(l->level, "warn") || !strcmp(l->level, "error") || !strcmp(l->level, "accept"))
             fprintf(stderr, "%s: %s\n", l->level, l->text);
     }

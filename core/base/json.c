@@ -1,6 +1,7 @@
 #include "core/base/json.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static bool escape(scan *c)
     c->i++;
     int ch = peek(c);
     if (ch != 'u') {
-        if (ch < 0 || !strchr("\"\\/bfnrt", ch))
+        if (ch <= 0 || !strchr("\"\\/bfnrt", ch))
             return bad(c, "unknown escape in a string");
         c->i++;
         return true;
@@ -217,66 +218,45 @@ static oc_status at(const scan *c, const char *what, oc_err *err)
     return OC_FAIL(err, OC_FORMAT, "%s:%lld:%lld: not JSON: %s", what, (long long)line, (long long)col, c->why);
 }
 
-/* Duplicate keys make two readers disagree: refused. Iterative: trees may be 500 deep. */
-static const char *duplicate_key(const cJSON *j)
-{
-    for (const cJSON *a = j->child; a; a = a->next) {
-        if (cJSON_IsObject(j)) {
-            for (const cJSON *b = a->next; b; b = b->next)
-                if (!strcmp(a->string, b->string))
-                    return a->string;
-        }
-        if (a->child) {
-            const char *k = duplicate_key(a);
-            if (k)
-                return k;
-        }
-    }
-    return NULL;
-}
-
-typedef struct key_slot {
-    const char *key;
-} key_slot;
-
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(((const key_slot *)a)->key, ((const key_slot *)b)->key);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The same for objects too large for the quadratic look (safetensors headers). */
+/* Duplicate keys make two readers disagree: refused. Sorted, since headers have thousands of keys. */
 static oc_status check_keys(const cJSON *j, const char *what, oc_err *err)
 {
-    int64_t n = cJSON_GetArraySize(j);
-    const char *dup = NULL;
-    if (cJSON_IsObject(j) && n > 64) {
-        key_slot *k = oc_calloc((size_t)n, sizeof *k);
-        if (!k)
-            return OC_FAIL(err, OC_NOMEM, "out of memory reading %s", what);
-        int64_t i = 0;
-        for (const cJSON *a = j->child; a; a = a->next)
-            k[i++].key = a->string;
-        qsort(k, (size_t)n, sizeof *k, by_key);
-        for (i = 1; i < n && !dup; i++)
-            dup = strcmp(k[i - 1].key, k[i].key) == 0 ? k[i].key : NULL;
-        oc_free(k);
-        for (const cJSON *a = j->child; a && !dup; a = a->next)
-            dup = duplicate_key(a);
-    } else {
-        dup = duplicate_key(j);
-    }
-    return dup ? OC_FAIL(err, OC_FORMAT, "%s: the key \"%.100s\" is there twice", what, dup) : OC_OK;
+    for (const cJSON *a = j->child; a; a = a->next)
+        if (a->child)
+            OC_TRY(check_keys(a, what, err));
+    int64_t n = cJSON_IsObject(j) ? cJSON_GetArraySize(j) : 0;
+    if (n < 2)
+        return OC_OK;
+    const char **key = oc_calloc((size_t)n, sizeof *key);
+    if (!key)
+        return OC_FAIL(err, OC_NOMEM, "out of memory reading %s", what);
+    int64_t i = 0;
+    for (const cJSON *a = j->child; a; a = a->next)
+        key[i++] = a->string;
+    qsort(key, (size_t)n, sizeof *key, by_key);
+    oc_status rc = OC_OK;
+    for (i = 1; i < n && rc == OC_OK; i++)
+        if (!strcmp(key[i - 1], key[i]))
+            rc = OC_FAIL(err, OC_FORMAT, "%s: the key \"%.100s\" is there twice", what, key[i]);
+    oc_free(key);
+    return rc;
 }
 
-static void *json_malloc(size_t n) { return oc_alloc(n); }
+/* cJSON allocates through oc_alloc from the first call on. */
+static void set_hooks(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = oc_alloc, .free_fn = oc_free});
+}
 
 oc_status oc_json_parse(const char *text, size_t n, const char *what, oc_json **out, oc_err *err)
 {
-    static bool hooked;
-    if (!hooked) {
-        cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = json_malloc, .free_fn = oc_free});
-        hooked = true;
-    }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_hooks);
     scan c = {.s = text, .n = n};
     if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         c.why = "a byte order mark comes first; save the file as UTF-8 without one";

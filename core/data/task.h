@@ -57,6 +57,7 @@ typedef struct oc_dataset {
     oc_task_kind kind;
 } oc_dataset;
 void oc_dataset_release(oc_dataset *d);
+/* n_classes 0: no label (single: class -1). K and kind are set before the first row. OC_RANGE. */
 oc_status oc_dataset_add(oc_dataset *d, const char *id, const char *text, const int32_t *classes,
                          int64_t n_classes, oc_err *err) OC_NODISCARD;
 /* Content key: texts and labels in order. */
@@ -96,7 +97,11 @@ void oc_data_release(oc_data *d);
  * filled from all rows read (sorted; numerically when all are whole numbers). When the kind is
  * single and a label is unknown, or the text or label column is missing, or a row has another
  * number of fields than the header: an error naming file and line (what columns there are, for a
- * missing column). Empty files, files without rows, an empty train split: OC_FORMAT.
+ * missing column). Empty files, files without rows, an empty train split: OC_FORMAT. OC_USAGE when
+ * no file is named, or both kinds are. Bad rows that are skipped keep their index, so the rest of
+ * the rows go to the same splits; max_rows keeps the first of each split. Without an id column the
+ * 1-based number of the row is its id. Multi: an unknown code makes its row a bad one. Messages hold
+ * no text: of a long or many-lined cell only the length.
  *   task  inout
  *   out   out    owned, oc_data_release()
  */

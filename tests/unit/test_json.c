@@ -33,6 +33,8 @@ static void refuses_what_is_not_json(void **state)
         assert_int_equal(parse(bad[i], &e), OC_FORMAT);
         assert_non_null(strstr(e.msg, "x.json"));
     }
+    oc_json *j;
+    assert_int_equal(oc_json_parse("[\"\\\0\"]", 6, "x.json", &j, NULL), OC_FORMAT);
     oc_err e = {0};
     assert_int_equal(parse("{\"a\": 1,\n \"b\": 2.}", &e), OC_FORMAT);
     assert_non_null(strstr(e.msg, "x.json:2:"));
