@@ -48,12 +48,15 @@ static int sh(const char *fmt, ...)
     return WIFEXITED(rc) ? WEXITSTATUS(rc) : -1;
 }
 
-#define TMUX "TMUX_TMPDIR=%s tmux -L screen -f /dev/null "
+/* Each terminal has a server of its own: one that is still ending cannot take the next one along. */
+static int server;
+#define TMUX "TMUX_TMPDIR=%s tmux -L s%d -f /dev/null "
+#define HERE folder, server
 
 static void stop_tmux(void)
 {
-    sh(TMUX "kill-server 2>/dev/null", folder);
-    for (int i = 0; i < 100 && sh(TMUX "list-sessions 2>/dev/null", folder) == 0; i++)
+    sh(TMUX "kill-server 2>/dev/null", HERE);
+    for (int i = 0; i < 100 && sh(TMUX "list-sessions 2>/dev/null", HERE) == 0; i++)
         oc_sleep_ms(20);
 }
 
@@ -61,19 +64,20 @@ static void stop_tmux(void)
 static void start_shell(int cols, int rows, const char *env)
 {
     stop_tmux();
+    server++;
     int rc = sh(
         TMUX
         "new-session -d -x %d -y %d 'env -u SSH_CONNECTION -u NO_COLOR -u TMUX HOME=%s XDG_STATE_HOME=%s "
         "LC_ALL=C.UTF-8 TZ=UTC INPUTRC=/dev/null OMP_NUM_THREADS=1 PS1=\"ready> \" PATH=%s:$PATH %s sh -i' "
         "\\; set -g status off \\; set -g focus-events on 2>&1",
-        folder, cols, rows, folder, folder, folder, env);
+        HERE, cols, rows, folder, folder, folder, env);
     if (rc != 0)
         fail_msg("tmux does not start: %s", seen);
 }
 
 static const char *look(void)
 {
-    sh(TMUX "capture-pane -p", folder);
+    sh(TMUX "capture-pane -p", HERE);
     return seen;
 }
 
@@ -102,7 +106,7 @@ static void wait_flags(const char *want)
     int64_t until = oc_wall_ms() + PATIENCE_MS;
     do {
         oc_sleep_ms(20);
-        sh(TMUX "display -p '" FLAGS "'", folder);
+        sh(TMUX "display -p '" FLAGS "'", HERE);
         seen[strcspn(seen, "\n")] = '\0';
     } while (strcmp(seen, want) != 0 && oc_wall_ms() < until);
     assert_string_equal(seen, want);
@@ -110,15 +114,15 @@ static void wait_flags(const char *want)
 
 static void type(const char *text)
 {
-    sh(TMUX "send-keys -l -- \"%s\"", folder, text);
+    sh(TMUX "send-keys -l -- \"%s\"", HERE, text);
 }
 static void press(const char *keys)
 {
-    sh(TMUX "send-keys %s", folder, keys);
+    sh(TMUX "send-keys %s", HERE, keys);
 }
 static void resize(int cols, int rows)
 {
-    sh(TMUX "resize-window -x %d -y %d", folder, cols, rows);
+    sh(TMUX "resize-window -x %d -y %d", HERE, cols, rows);
 }
 
 /* Start the program in the shell. */
@@ -313,8 +317,8 @@ static void test_paste(void **state)
     start_shell(80, 24, "");
     go("--session paste");
     wait_for("IDLE");
-    sh("printf 'set run.seed 5\\nset run.threads 2\\n' | " TMUX "load-buffer -", folder);
-    sh(TMUX "paste-buffer -p", folder);
+    sh("printf 'set run.seed 5\\nset run.threads 2\\n' | " TMUX "load-buffer -", HERE);
+    sh(TMUX "paste-buffer -p", HERE);
     wait_for("> set run.seed 5; set run.threads 2");
     assert_null(strstr(look(), "1 -> 5"));
     press("Enter");
@@ -593,14 +597,14 @@ static void test_terminals(void **state)
         type("set run.seed 9");
         wait_for("> set run.seed 9");
         if (strstr(envs[i], "NO_COLOR")) {
-            sh(TMUX "capture-pane -p -e", folder);
+            sh(TMUX "capture-pane -p -e", HERE);
             assert_false(coloured(seen));
         }
         press("C-u");
         type("quit");
         press("Enter");
         wait_for("rc=0");
-        sh(TMUX "display -p '" FLAGS "'", folder);
+        sh(TMUX "display -p '" FLAGS "'", HERE);
         assert_non_null(strstr(seen, "alt=0 cursor=1"));
     }
 }
