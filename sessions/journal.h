@@ -24,7 +24,7 @@ oc_status oc_journal_open(const char *path, oc_journal **out, oc_err *err) OC_NO
 /* Sets e->seq. A full disk is OC_IO; the event is kept and written before the next one. */
 oc_status oc_journal_append(oc_journal *j, oc_event *e, oc_err *err) OC_NODISCARD;
 oc_status oc_journal_sync(oc_journal *j, oc_err *err) OC_NODISCARD; /* now */
-void oc_journal_tick(oc_journal *j, int64_t now_ns);                /* sync when two seconds are due */
+void oc_journal_tick(oc_journal *j, int64_t now_ns); /* sync when two seconds are due */
 /* Bytes that are not on disk yet because it was full. */
 int64_t oc_journal_pending(const oc_journal *j);
 int64_t oc_journal_last_seq(const oc_journal *j);
@@ -38,8 +38,8 @@ typedef struct oc_reader oc_reader;
 oc_status oc_reader_open(const char *path, oc_reader **out, oc_err *err) OC_NODISCARD;
 /* *got false at the end (or a last line not yet whole). Bad lines are skipped and counted. */
 oc_status oc_reader_next(oc_reader *r, oc_event *e, bool *got, oc_err *err) OC_NODISCARD;
-int64_t oc_reader_bad(const oc_reader *r);     /* lines skipped */
-int64_t oc_reader_offset(const oc_reader *r);  /* bytes of whole records read */
+int64_t oc_reader_bad(const oc_reader *r);    /* lines skipped */
+int64_t oc_reader_offset(const oc_reader *r); /* bytes of whole records read */
 void oc_reader_close(oc_reader *r);
 
 #endif

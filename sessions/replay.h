@@ -15,8 +15,8 @@ typedef struct oc_replay oc_replay;
 oc_status oc_replay_open(const char *session, oc_replay **out, oc_err *err) OC_NODISCARD;
 void oc_replay_close(oc_replay *r);
 const oc_state *oc_replay_state(const oc_replay *r);
-int64_t oc_replay_count(const oc_replay *r);  /* events in all */
-int64_t oc_replay_at(const oc_replay *r);     /* events folded */
+int64_t oc_replay_count(const oc_replay *r); /* events in all */
+int64_t oc_replay_at(const oc_replay *r);    /* events folded */
 oc_status oc_replay_seek(oc_replay *r, int64_t to, oc_err *err) OC_NODISCARD;
 /* Next/previous marker or stage boundary from the current place. */
 int64_t oc_replay_mark(const oc_replay *r, int direction);
@@ -27,6 +27,7 @@ double oc_replay_speed(const oc_replay *r);
 void oc_replay_set_playing(oc_replay *r, bool on);
 bool oc_replay_playing(const oc_replay *r);
 /* Advance by elapsed_ms of wall time; returns events folded. */
-oc_status oc_replay_advance(oc_replay *r, double elapsed_ms, int64_t *folded, oc_err *err) OC_NODISCARD;
+oc_status oc_replay_advance(oc_replay *r, double elapsed_ms, int64_t *folded,
+                            oc_err *err) OC_NODISCARD;
 
 #endif

@@ -18,7 +18,8 @@
 
 oc_status oc_sessions_root(char out[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
 /* Folder of a session by name or path; with must_exist, OC_IO with the nearest name. */
-oc_status oc_session_path(const char *name, bool must_exist, char out[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
+oc_status oc_session_path(const char *name, bool must_exist, char out[OC_PATH_MAX],
+                          oc_err *err) OC_NODISCARD;
 /* A fresh name "20250301-1230-<base>" that is not taken yet. */
 oc_status oc_session_fresh_name(const char *base, char out[128], oc_err *err) OC_NODISCARD;
 
@@ -36,9 +37,11 @@ oc_status oc_session_load(const char *name, oc_state **out, oc_err *err) OC_NODI
  * step n, done), best AUROC, size. */
 oc_status oc_sessions_list(bool json, oc_buf *out, oc_err *err) OC_NODISCARD;
 /* What differs between two sessions: settings, stages, candidates (as a table or JSON). */
-oc_status oc_sessions_diff(const char *a, const char *b, bool json, oc_buf *out, oc_err *err) OC_NODISCARD;
+oc_status oc_sessions_diff(const char *a, const char *b, bool json, oc_buf *out,
+                           oc_err *err) OC_NODISCARD;
 /* Export: format csv (every step and eval), jsonl (events), json (final table), recipe. */
-oc_status oc_session_export(const char *name, const char *format, const char *out_path, oc_err *err) OC_NODISCARD;
+oc_status oc_session_export(const char *name, const char *format, const char *out_path,
+                            oc_err *err) OC_NODISCARD;
 
 /* The final table of a run: text (with ratios to the baseline, levels) or the JSON the man page
  * documents: {"candidates": [{"stage","model","auroc_macro","bytes","median_ms","path",...}], ...}. */

@@ -25,9 +25,9 @@ typedef struct oc_range {
 } oc_range;
 #define OC_PYRAMID 20
 typedef struct oc_series {
-    double *x;   /* step */
-    double *y;   /* may be NaN or infinite */
-    double *t;   /* wall ms of the event */
+    double *x; /* step */
+    double *y; /* may be NaN or infinite */
+    double *t; /* wall ms of the event */
     int64_t n;
     size_t cap;
     oc_range *level[OC_PYRAMID];
@@ -41,36 +41,47 @@ int64_t oc_series_lower(const oc_series *s, double x);
 
 /* Curves of a training run. */
 typedef enum {
-    OC_CURVE_LOSS, OC_CURVE_HARD, OC_CURVE_SOFT, OC_CURVE_LR, OC_CURVE_NORM, OC_CURVE_NORM_HARD,
-    OC_CURVE_NORM_SOFT, OC_CURVE_TOKENS_S, OC_CURVE_VALID_LOSS, OC_CURVE_VALID_AUROC, OC_CURVE_VALID_ACC,
+    OC_CURVE_LOSS,
+    OC_CURVE_HARD,
+    OC_CURVE_SOFT,
+    OC_CURVE_LR,
+    OC_CURVE_NORM,
+    OC_CURVE_NORM_HARD,
+    OC_CURVE_NORM_SOFT,
+    OC_CURVE_TOKENS_S,
+    OC_CURVE_VALID_LOSS,
+    OC_CURVE_VALID_AUROC,
+    OC_CURVE_VALID_ACC,
     OC_N_CURVES
 } oc_curve;
-const char *oc_curve_name(oc_curve c); /* "loss" "hard" "soft" "lr" "norm" ... "valid loss" "valid auroc" */
+const char *
+oc_curve_name(oc_curve c); /* "loss" "hard" "soft" "lr" "norm" ... "valid loss" "valid auroc" */
 
 typedef struct oc_run {
     char name[32], kind[16]; /* "student", "distill" */
     oc_series curve[OC_N_CURVES];
-    int64_t step, steps;     /* done, planned */
+    int64_t step, steps; /* done, planned */
     double epoch;
     int64_t epochs, rows, plan_bytes;
-    char status[16];         /* "running" "done" "failed" "cancelled" "stopped" (its process ended) */
+    char status[16]; /* "running" "done" "failed" "cancelled" "stopped" (its process ended) */
     int64_t first_ms, last_ms;
-    double best_auroc;       /* NaN before the first validation */
+    double best_auroc; /* NaN before the first validation */
     int64_t best_step;
-    oc_ev_step last;         /* latest step event */
+    oc_ev_step last; /* latest step event */
 } oc_run;
 
 /* A vertical mark on the charts of a run: a setting changed, a note, an undo, a resume. */
 typedef struct oc_marker {
     char run[32];
-    double x;                /* step */
+    double x; /* step */
     int64_t t_ms;
-    char kind;               /* 's' setting, 'n' note, 'u' undo, 'r' resumed, 'c' checkpoint asked for */
-    char text[128];          /* "prune.sparsity 0.3 -> 0.6" */
+    char kind;      /* 's' setting, 'n' note, 'u' undo, 'r' resumed, 'c' checkpoint asked for */
+    char text[128]; /* "prune.sparsity 0.3 -> 0.6" */
 } oc_marker;
 
 typedef struct oc_stage_state {
-    char kind[16], run[32], status[16]; /* "waiting" "running" "done" "kept" "failed" "cancelled" "stopped" */
+    char kind[16], run[32],
+        status[16]; /* "waiting" "running" "done" "kept" "failed" "cancelled" "stopped" */
     char message[256], path[256];
     int64_t started_ms;
     double seconds;
@@ -79,45 +90,73 @@ typedef struct oc_stage_state {
 /* Per model: rows as they came, newest for a (layer, matrix) wins. */
 typedef struct oc_model_state {
     char name[32];
-    oc_ev_model info;        /* path "" when unknown */
+    oc_ev_model info; /* path "" when unknown */
     bool has_info;
     oc_ev_candidate cand;
     bool has_cand;
-    oc_ev_sparsity *sparsity; int64_t n_sparsity; size_t cap_sparsity;
-    oc_ev_heads *heads;       int64_t n_heads;    size_t cap_heads;
-    oc_ev_ffn *ffn;           int64_t n_ffn;      size_t cap_ffn;
-    oc_ev_quant *quant;       int64_t n_quant;    size_t cap_quant;
-    oc_ev_drift *drift;       int64_t n_drift;    size_t cap_drift;
+    oc_ev_sparsity *sparsity;
+    int64_t n_sparsity;
+    size_t cap_sparsity;
+    oc_ev_heads *heads;
+    int64_t n_heads;
+    size_t cap_heads;
+    oc_ev_ffn *ffn;
+    int64_t n_ffn;
+    size_t cap_ffn;
+    oc_ev_quant *quant;
+    int64_t n_quant;
+    size_t cap_quant;
+    oc_ev_drift *drift;
+    int64_t n_drift;
+    size_t cap_drift;
 } oc_model_state;
 
 typedef struct oc_line { /* log, newest last */
     int64_t t_ms;
-    char level[8];       /* info warn error note cmd */
+    char level[8]; /* info warn error note cmd */
     char text[480];
 } oc_line;
 
 #define OC_LOG_LINES 2000
 typedef struct oc_state {
-    char dir[4096];              /* folder it was read from, "" for none: a label, not content */
+    char dir[4096]; /* folder it was read from, "" for none: a label, not content */
     oc_ev_session session;
-    int64_t opened_ms, last_ms;  /* first and newest event */
+    int64_t opened_ms, last_ms;        /* first and newest event */
     int64_t last_seq, n_events, n_bad; /* n_bad: journal lines that could not be read */
-    bool live;                   /* opened and not yet left */
+    bool live;                         /* opened and not yet left */
     oc_settings set;
     char recipe[128];
-    oc_ev_job job;               /* state "" before any */
-    oc_ev_progress progress;     /* total 0 when none */
-    oc_stage_state *stage; int64_t n_stages; size_t cap_stages; int64_t i_stage; /* -1 none */
-    oc_run *run;           int64_t n_runs;   size_t cap_runs;   int64_t i_run;   /* newest; -1 */
-    oc_marker *marker;     int64_t n_markers; size_t cap_markers;
-    oc_model_state *model; int64_t n_models; size_t cap_models;
-    oc_ev_latency *latency; int64_t n_latency; size_t cap_latency;
-    oc_ev_baseline *baseline; int64_t n_baselines; size_t cap_baselines;
-    oc_ev_data data[3];          /* train valid test; rows 0 when unknown */
-    oc_ev_cache *cache;    int64_t n_cache;  size_t cap_cache;
+    oc_ev_job job;           /* state "" before any */
+    oc_ev_progress progress; /* total 0 when none */
+    oc_stage_state *stage;
+    int64_t n_stages;
+    size_t cap_stages;
+    int64_t i_stage; /* -1 none */
+    oc_run *run;
+    int64_t n_runs;
+    size_t cap_runs;
+    int64_t i_run; /* newest; -1 */
+    oc_marker *marker;
+    int64_t n_markers;
+    size_t cap_markers;
+    oc_model_state *model;
+    int64_t n_models;
+    size_t cap_models;
+    oc_ev_latency *latency;
+    int64_t n_latency;
+    size_t cap_latency;
+    oc_ev_baseline *baseline;
+    int64_t n_baselines;
+    size_t cap_baselines;
+    oc_ev_data data[3]; /* train valid test; rows 0 when unknown */
+    oc_ev_cache *cache;
+    int64_t n_cache;
+    size_t cap_cache;
     oc_ev_ensemble ensemble;
-    oc_ev_ckpt ckpt;             /* newest; step -1 before any */
-    oc_line *log;          int64_t n_log;    size_t cap_log;   /* at most OC_LOG_LINES */
+    oc_ev_ckpt ckpt; /* newest; step -1 before any */
+    oc_line *log;
+    int64_t n_log;
+    size_t cap_log; /* at most OC_LOG_LINES */
     int64_t n_alerts;
 } oc_state;
 

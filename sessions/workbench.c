@@ -109,7 +109,10 @@ int oc_workbench_pump(oc_workbench *w)
 {
     int n = 0;
     oc_event e;
-    while (oc_engine_take(w->engine, &e)) {
+    // A tiny model makes events faster than they can be kept: give the screen its turn. The engine's
+    // descriptor stays readable while more wait.
+    int64_t until = oc_now_ns() + 10 * 1000000;
+    while (oc_now_ns() < until && oc_engine_take(w->engine, &e)) {
         name_reason(w, &e);
         keep(w, &e);
         w->n_answers +=
@@ -120,6 +123,12 @@ int oc_workbench_pump(oc_workbench *w)
     if (w->journal_failing && oc_journal_pending(w->journal) == 0)
         journal_changed(w, false, "");
     return n;
+}
+
+void oc_workbench_drain(oc_workbench *w)
+{
+    while (oc_workbench_pump(w) > 0)
+        ;
 }
 
 void oc_workbench_emit(oc_workbench *w, oc_event *e)
@@ -295,7 +304,7 @@ void oc_workbench_close(oc_workbench *w, const char *reason, int status)
     if (!w)
         return;
     oc_engine_stop(w->engine);
-    oc_workbench_pump(w);
+    oc_workbench_drain(w);
     oc_event e;
     oc_event_init(&e, OC_EV_exit_T);
     OC_EV_SET(e.u.exit.reason, reason ? reason : "quit");
@@ -355,7 +364,7 @@ bool oc_workbench_wait(oc_workbench *w, int64_t timeout_ms)
         oc_workbench_pump(w);
     }
     bool idle = !oc_workbench_busy(w);
-    oc_workbench_pump(w); // what was sent before it became idle
+    oc_workbench_drain(w); // what was sent before it became idle
     return idle;
 }
 

@@ -31,12 +31,15 @@ oc_status oc_workbench_open(const char *name, const char *base, const oc_setting
 void oc_workbench_close(oc_workbench *w, const char *reason, int status);
 
 const oc_state *oc_workbench_state(const oc_workbench *w);
-const char *oc_workbench_name(const oc_workbench *w); /* opens it again: a path when it was given as one */
+const char *
+oc_workbench_name(const oc_workbench *w); /* opens it again: a path when it was given as one */
 const char *oc_workbench_dir(const oc_workbench *w);
-int oc_workbench_fd(const oc_workbench *w);   /* readable when oc_workbench_pump has work */
+int oc_workbench_fd(const oc_workbench *w); /* readable when oc_workbench_pump has work */
 /* Take what the engine sent: journal it, fold it. Returns events taken. A journal that cannot be
- * written (disk full) is an alert in the state and retried; training goes on. */
+ * written (disk full) is an alert in the state and retried; training goes on. Returns after 10 ms even
+ * when more waits. */
 int oc_workbench_pump(oc_workbench *w);
+void oc_workbench_drain(oc_workbench *w); /* pump until nothing waits */
 bool oc_workbench_busy(const oc_workbench *w);
 /* Pump until the engine is idle or timeout_ms has passed (-1: no limit); true when it is idle. For
  * callers without a loop of their own (-c, tests). */
@@ -50,11 +53,21 @@ oc_status oc_workbench_request(oc_workbench *w, const oc_request *r, oc_err *err
 void oc_workbench_emit(oc_workbench *w, oc_event *e);
 
 /* What a command gives back: text to show, and what the screen should do, if there is one. */
-typedef enum { OC_UI_NONE, OC_UI_QUIT, OC_UI_VIEW, OC_UI_OPEN, OC_UI_THEME, OC_UI_GLYPHS, OC_UI_HELP, OC_UI_COMPARE, OC_UI_REPLAY } oc_ui_action;
+typedef enum {
+    OC_UI_NONE,
+    OC_UI_QUIT,
+    OC_UI_VIEW,
+    OC_UI_OPEN,
+    OC_UI_THEME,
+    OC_UI_GLYPHS,
+    OC_UI_HELP,
+    OC_UI_COMPARE,
+    OC_UI_REPLAY
+} oc_ui_action;
 typedef struct oc_reply {
-    oc_buf text;         /* lines to show; owned, release */
+    oc_buf text; /* lines to show; owned, release */
     oc_ui_action action;
-    char arg[256];       /* of the action: view name, session, ... */
+    char arg[256]; /* of the action: view name, session, ... */
 } oc_reply;
 void oc_reply_release(oc_reply *r);
 
@@ -73,7 +86,8 @@ const oc_command *oc_command_find(const char *name);
 
 /* Split a line into words: blanks separate, '...' and "..." quote, backslash escapes, ';' ends a
  * command. OC_USAGE for an unclosed quote. argv is owned: oc_strlist_release. */
-oc_status oc_command_split(const char *line, oc_strlist *words, const char **rest, oc_err *err) OC_NODISCARD;
+oc_status oc_command_split(const char *line, oc_strlist *words, const char **rest,
+                           oc_err *err) OC_NODISCARD;
 /* Run a line (may hold several commands, `;` between): journals each as a command event. */
 oc_status oc_workbench_do(oc_workbench *w, const char *line, const char *source, oc_reply *reply,
                           oc_err *err) OC_NODISCARD;
@@ -89,7 +103,7 @@ void oc_workbench_set_recipes(oc_workbench *w, oc_recipe_fn read);
  * Completions of the word that ends at byte `cursor` of line: candidates as whole words.
  *   *from  out  where the word starts
  */
-oc_status oc_command_complete(const oc_workbench *w, const char *line, int64_t cursor, oc_strlist *out,
-                              int64_t *from, oc_err *err) OC_NODISCARD;
+oc_status oc_command_complete(const oc_workbench *w, const char *line, int64_t cursor,
+                              oc_strlist *out, int64_t *from, oc_err *err) OC_NODISCARD;
 
 #endif

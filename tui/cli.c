@@ -37,13 +37,21 @@ static const oc_cli_command commands[] = {
 };
 /* clang-format on */
 
-int oc_cli_count(void) { return OC_COUNT(commands); }
-const oc_cli_command *oc_cli_at(int i) { return &commands[i]; }
+int oc_cli_count(void)
+{
+    return OC_COUNT(commands);
+}
+const oc_cli_command *oc_cli_at(int i)
+{
+    return &commands[i];
+}
 
 int oc_cli_fail(const oc_err *err)
 {
     fprintf(stderr, "optimclm: %s\n", err->msg[0] ? err->msg : oc_status_text(err->status));
-    return err->status == OC_USAGE ? OC_EXIT_USAGE : err->status == OC_CANCELLED ? OC_EXIT_INTERRUPTED : OC_EXIT_FAILED;
+    return err->status == OC_USAGE       ? OC_EXIT_USAGE
+           : err->status == OC_CANCELLED ? OC_EXIT_INTERRUPTED
+                                         : OC_EXIT_FAILED;
 }
 
 int oc_cli_usage(const char *fmt, ...)
@@ -76,27 +84,61 @@ int oc_cli_print(const oc_buf *b)
 static void print_help(void)
 {
     oc_buf b = {0};
-    oc_buf_str(&b, "optimclm " OC_VERSION ": make BERT-class clinical text classifiers small and fast, and watch it happen\n\n"
-                   "usage: optimclm [SESSION]                open or reopen a session in the workbench\n"
-                   "       optimclm -c 'CMD; CMD' [--session NAME]   run workbench commands without a screen\n");
+    oc_buf_str(
+        &b,
+        "optimclm " OC_VERSION
+        ": make BERT-class clinical text classifiers small and fast, and watch it happen\n\n"
+        "usage: optimclm [SESSION]                open or reopen a session in the workbench\n"
+        "       optimclm -c 'CMD; CMD' [--session NAME]   run workbench commands without a screen\n");
     for (int i = 0; i < OC_COUNT(commands); i++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].args);
         oc_buf_fmt(&b, "       optimclm %-24s %s\n", left, commands[i].help);
     }
-    oc_buf_str(&b, "\noptions: --json --set KEY=VALUE --session NAME --headless --plain --size CxR --as text|ansi|svg|html|json\n"
-                   "         --speed X --color auto|never|16|256 --glyphs auto|braille|block|ascii --theme NAME\n"
-                   "`man optimclm` has the rest; `optimclm settings` lists what --set takes.\n"
-                   "Exit status: 0 done, 1 failed, 2 usage, 3 an acceptance rule was not met, 130 interrupted.\n");
+    oc_buf_str(
+        &b,
+        "\noptions: --json --set KEY=VALUE --session NAME --headless --plain --size CxR --as text|ansi|svg|html|json\n"
+        "         --speed X --color auto|never|16|256 --glyphs auto|braille|block|ascii --theme NAME\n"
+        "`man optimclm` has the rest; `optimclm settings` lists what --set takes.\n"
+        "Exit status: 0 done, 1 failed, 2 usage, 3 an acceptance rule was not met, 130 interrupted.\n");
     (void)oc_cli_print(&b);
     oc_buf_release(&b);
 }
 
 /* --- options ----------------------------------------------------------------------------------- */
 
-enum { O_JSON = 1000, O_SET, O_SESSION, O_HEADLESS, O_PLAIN, O_SIZE, O_AS, O_SPEED, O_COLOR, O_GLYPHS, O_THEME, O_IDS, O_HIDDEN, O_OUT,
-       O_LABEL_LIST, O_TASK, O_TEXT, O_LABEL, O_ID, O_THREADS, O_BATCH, O_LENGTH, O_ROWS, O_FIRST, O_SEED, O_MAX_LEN, O_NOISE, O_SECONDS,
-       O_HELP, O_VERSION };
+enum {
+    O_JSON = 1000,
+    O_SET,
+    O_SESSION,
+    O_HEADLESS,
+    O_PLAIN,
+    O_SIZE,
+    O_AS,
+    O_SPEED,
+    O_COLOR,
+    O_GLYPHS,
+    O_THEME,
+    O_IDS,
+    O_HIDDEN,
+    O_OUT,
+    O_LABEL_LIST,
+    O_TASK,
+    O_TEXT,
+    O_LABEL,
+    O_ID,
+    O_THREADS,
+    O_BATCH,
+    O_LENGTH,
+    O_ROWS,
+    O_FIRST,
+    O_SEED,
+    O_MAX_LEN,
+    O_NOISE,
+    O_SECONDS,
+    O_HELP,
+    O_VERSION
+};
 
 /* clang-format off */
 static const struct option options[] = {
@@ -126,7 +168,8 @@ static bool whole(int code, const char *s, int64_t lo, int64_t hi, int64_t *out)
 {
     if (oc_parse_i64(s, out) && *out >= lo && *out <= hi)
         return true;
-    oc_cli_usage("--%s is '%s'; it must be a whole number from %lld to %lld", option_name(code), s, (long long)lo, (long long)hi);
+    oc_cli_usage("--%s is '%s'; it must be a whole number from %lld to %lld", option_name(code), s,
+                 (long long)lo, (long long)hi);
     return false;
 }
 
@@ -161,7 +204,8 @@ static bool size(const char *s, int64_t *cols, int64_t *rows)
     if (x && (size_t)(x - s) < sizeof a) {
         memcpy(a, s, (size_t)(x - s));
         a[x - s] = 0;
-        if (oc_parse_i64(a, cols) && oc_parse_i64(x + 1, rows) && *cols >= 1 && *cols <= 2000 && *rows >= 1 && *rows <= 1000)
+        if (oc_parse_i64(a, cols) && oc_parse_i64(x + 1, rows) && *cols >= 1 && *cols <= 2000 &&
+            *rows >= 1 && *rows <= 1000)
             return true;
     }
     oc_cli_usage("--size is '%s'; it must be COLUMNSxROWS, such as 100x30", s);
@@ -229,7 +273,8 @@ static int parse(int argc, char **argv, oc_cli *c, oc_strlist *given)
         if (code == -1)
             break;
         if (code == '?')
-            return oc_cli_usage("unknown option '%s'; `optimclm --help` lists them", argv[at < argc ? at : argc - 1]);
+            return oc_cli_usage("unknown option '%s'; `optimclm --help` lists them",
+                                argv[at < argc ? at : argc - 1]);
         if (code == ':')
             return oc_cli_usage("%s needs a value", argv[optind - 1]);
         if (!take(c, code, optarg))
@@ -265,7 +310,8 @@ static int dispatch(oc_cli *c, const oc_strlist *given)
     int rc;
     if (c->command) {
         if (c->arg.n > 0)
-            return oc_cli_usage("-c takes its commands in one argument; '%s' is left over", c->arg.item[0]);
+            return oc_cli_usage("-c takes its commands in one argument; '%s' is left over",
+                                c->arg.item[0]);
         rc = check_options(given, "c session json set plain headless", "-c");
         return rc ? rc : oc_cli_do(c);
     }
@@ -293,7 +339,13 @@ int oc_cli_main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     oc_log_set(to_stderr, NULL);
-    oc_cli c = {.speed = 1, .color = "auto", .glyphs = "auto", .rows = 1000, .seed = 7, .noise = 0.5, .seconds = 4};
+    oc_cli c = {.speed = 1,
+                .color = "auto",
+                .glyphs = "auto",
+                .rows = 1000,
+                .seed = 7,
+                .noise = 0.5,
+                .seconds = 4};
     oc_strlist given = {0};
     oc_err err = {0};
     int rc = parse(argc, argv, &c, &given);
@@ -344,7 +396,8 @@ void oc_cli_progress(void *ctx, const oc_event *e)
     last_ns = now;
     char eta[24];
     oc_fmt_duration(eta, p->eta_s);
-    fprintf(stderr, "%s%s: %lld of %lld %s, %.3g %s/s, %s left%s", tty ? "\r\033[K" : "", p->what, (long long)p->done, (long long)p->total, p->unit,
-            p->rate, p->unit, eta, tty ? "" : "\n");
+    fprintf(stderr, "%s%s: %lld of %lld %s, %.3g %s/s, %s left%s", tty ? "\r\033[K" : "", p->what,
+            (long long)p->done, (long long)p->total, p->unit, p->rate, p->unit, eta,
+            tty ? "" : "\n");
     line_open = tty;
 }

@@ -24,15 +24,22 @@ typedef struct oc_cli {
     const char *session;
     bool json, headless, plain, help, version;
     int64_t cols, rows_screen; /* --size */
-    const char *as;      /* text ansi svg html json */
+    const char *as;            /* text ansi svg html json */
     double speed;
     const char *color, *glyphs, *theme;
-    const char *ids, *hidden, *out, *label_list, *task, *text, *label, *id, *threads, *batch, *length;
+    const char *ids, *hidden, *out, *label_list, *task, *text, *label, *id, *threads, *batch,
+        *length;
     int64_t rows, first, seed, max_len;
     double noise, seconds;
 } oc_cli;
 
-enum { OC_EXIT_DONE, OC_EXIT_FAILED, OC_EXIT_USAGE, OC_EXIT_NOT_ACCEPTED, OC_EXIT_INTERRUPTED = 130 };
+enum {
+    OC_EXIT_DONE,
+    OC_EXIT_FAILED,
+    OC_EXIT_USAGE,
+    OC_EXIT_NOT_ACCEPTED,
+    OC_EXIT_INTERRUPTED = 130
+};
 
 /* The command line's own table: usage, help and the man page come from it. */
 typedef struct oc_cli_command {
@@ -52,11 +59,11 @@ int oc_cli_usage(const char *fmt, ...) OC_PRINTF(1, 2);
 int oc_cli_print(const oc_buf *b);
 
 /* cli_run.c */
-int oc_cli_open(oc_cli *c);      /* optimclm [SESSION] */
-int oc_cli_do(oc_cli *c);        /* -c */
-int oc_cli_run(oc_cli *c);       /* run RECIPE */
+int oc_cli_open(oc_cli *c); /* optimclm [SESSION] */
+int oc_cli_do(oc_cli *c);   /* -c */
+int oc_cli_run(oc_cli *c);  /* run RECIPE */
 int oc_cli_demo(oc_cli *c);
-int oc_cli_stage(oc_cli *c);     /* finetune, distill, prune, quantize MODEL */
+int oc_cli_stage(oc_cli *c); /* finetune, distill, prune, quantize MODEL */
 /* cli_session.c */
 int oc_cli_show(oc_cli *c);
 int oc_cli_replay(oc_cli *c);
@@ -74,7 +81,7 @@ int oc_cli_eval(oc_cli *c);
 int oc_cli_bench(oc_cli *c);
 
 /* cli_man.c */
-int oc_cli_man(oc_cli *c);       /* manual PART: the tables as roff, for man/ */
+int oc_cli_man(oc_cli *c); /* manual PART: the tables as roff, for man/ */
 
 /* Progress of one-shot commands on standard error: one line rewritten on a terminal, whole lines
  * every few seconds elsewhere. Used as an oc_job's emit. */

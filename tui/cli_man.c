@@ -80,9 +80,13 @@ static void man_settings(oc_buf *out)
         }
         char args[160];
         if (d->type == OC_SET_INT || d->type == OC_SET_REAL)
-            snprintf(args, sizeof args, "%s %.10g..%.10g", d->type == OC_SET_INT ? "whole number" : "number", d->lo, d->hi);
+            snprintf(args, sizeof args, "%s %.10g..%.10g",
+                     d->type == OC_SET_INT ? "whole number" : "number", d->lo, d->hi);
         else
-            snprintf(args, sizeof args, "%.120s", d->type == OC_SET_FLAG ? "true|false" : d->type == OC_SET_WORD ? d->words : "text");
+            snprintf(args, sizeof args, "%.120s",
+                     d->type == OC_SET_FLAG   ? "true|false"
+                     : d->type == OC_SET_WORD ? d->words
+                                              : "text");
         tagged(out, d->key, args, d->help);
         if (*d->otherwise) {
             oc_buf_str(out, "Default: ");
@@ -94,7 +98,8 @@ static void man_settings(oc_buf *out)
 
 static void man_events(oc_buf *out)
 {
-    static const char *const kind[] = {"text", "whole number", "number", "true or false", "list of numbers"};
+    static const char *const kind[] = {"text", "whole number", "number", "true or false",
+                                       "list of numbers"};
     for (int t = 0; t < OC_N_EVENTS; t++) {
         int n;
         const oc_event_field *f = oc_event_fields((oc_event_type)t, &n);
@@ -122,12 +127,16 @@ int oc_cli_man(oc_cli *c)
     static const struct {
         const char *name;
         void (*write)(oc_buf *out);
-    } part[] = {{"cli", man_cli}, {"commands", man_commands}, {"views", man_views}, {"settings", man_settings}, {"events", man_events}, {"recipes", man_recipes}};
+    } part[] = {{"cli", man_cli},           {"commands", man_commands}, {"views", man_views},
+                {"settings", man_settings}, {"events", man_events},     {"recipes", man_recipes}};
     oc_buf out = {0};
     for (int i = 0; c->arg.n == 2 && i < OC_COUNT(part); i++)
         if (!strcmp(part[i].name, c->arg.item[1]))
             part[i].write(&out);
-    int rc = out.len ? oc_cli_print(&out) : oc_cli_usage("manual takes one part: cli, commands, views, settings, events, recipes");
+    int rc = out.len
+                 ? oc_cli_print(&out)
+                 : oc_cli_usage(
+                       "manual takes one part: cli, commands, views, settings, events, recipes");
     oc_buf_release(&out);
     return rc;
 }

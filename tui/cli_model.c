@@ -20,21 +20,27 @@ static void inspect_text(const oc_checkpoint *k, const oc_json *j, oc_buf *out)
     char size[24];
     oc_fmt_bytes(size, (int64_t)oc_json_num(oc_json_get(j, "bytes"), 0));
     oc_buf_fmt(out, "%s\n", k->path);
-    oc_buf_fmt(out, "  BertForSequenceClassification, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n", d->L, d->H, d->V, d->P,
-               d->K, k->config.multi_label ? " (multi-label)" : "");
-    oc_buf_fmt(out, "  %s (%s)\n", k->tok->lowercase ? "uncased" : "cased", oc_casing_from_text(k->casing_from));
+    oc_buf_fmt(
+        out,
+        "  BertForSequenceClassification, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
+        d->L, d->H, d->V, d->P, d->K, k->config.multi_label ? " (multi-label)" : "");
+    oc_buf_fmt(out, "  %s (%s)\n", k->tok->lowercase ? "uncased" : "cased",
+               oc_casing_from_text(k->casing_from));
     oc_buf_fmt(out, "  %lld parameters, %s\n", (long long)oc_model_params(k->model), size);
     const oc_json *blocks = oc_json_get(j, "blocks");
     for (const oc_json *b = oc_json_first(blocks); b; b = oc_json_next(b)) {
         double bytes = oc_json_num(oc_json_get(b, "bytes"), 0);
         oc_fmt_bytes(size, (int64_t)bytes);
-        oc_buf_fmt(out, "    %-12s %12.0f parameters  %s\n", oc_json_key(b), oc_json_num(oc_json_get(b, "params"), 0), size);
+        oc_buf_fmt(out, "    %-12s %12.0f parameters  %s\n", oc_json_key(b),
+                   oc_json_num(oc_json_get(b, "params"), 0), size);
     }
     oc_buf_str(out, "  layer  heads    ffn  bits  sparsity\n");
     int l = 0;
     for (const oc_json *b = oc_json_first(oc_json_get(j, "layers")); b; b = oc_json_next(b), l++)
-        oc_buf_fmt(out, "  %5d  %5.0f  %5.0f  %4.0f  %8.3f\n", l, oc_json_num(oc_json_get(b, "heads"), 0), oc_json_num(oc_json_get(b, "ffn"), 0),
-                   oc_json_num(oc_json_get(b, "bits"), 0), oc_json_num(oc_json_get(b, "sparsity"), 0));
+        oc_buf_fmt(out, "  %5d  %5.0f  %5.0f  %4.0f  %8.3f\n", l,
+                   oc_json_num(oc_json_get(b, "heads"), 0), oc_json_num(oc_json_get(b, "ffn"), 0),
+                   oc_json_num(oc_json_get(b, "bits"), 0),
+                   oc_json_num(oc_json_get(b, "sparsity"), 0));
 }
 
 int oc_cli_inspect(oc_cli *c)
@@ -82,7 +88,8 @@ static oc_status open_tokenizer(const char *path, oc_checkpoint **k, oc_tokenize
     return oc_tokenizer_new(v, !oc_vocab_looks_cased(v), t, err);
 }
 
-static oc_status tokenize_one(const oc_tokenizer *t, const char *text, size_t n, bool json, oc_buf *out, oc_err *err)
+static oc_status tokenize_one(const oc_tokenizer *t, const char *text, size_t n, bool json,
+                              oc_buf *out, oc_err *err)
 {
     oc_ids ids = {0};
     OC_TRY(oc_tokenize(t, text, n, &ids, err));
@@ -132,7 +139,8 @@ static oc_status tokenize_stdin(const oc_tokenizer *t, bool json, oc_buf *out, o
 int oc_cli_tokenize(oc_cli *c)
 {
     if (c->arg.n < 2)
-        return oc_cli_usage("tokenize takes a model folder or a vocab.txt, and a text (or lines on standard input)");
+        return oc_cli_usage(
+            "tokenize takes a model folder or a vocab.txt, and a text (or lines on standard input)");
     oc_err err = {0};
     oc_checkpoint *k = NULL;
     oc_tokenizer *t = NULL;
@@ -141,7 +149,8 @@ int oc_cli_tokenize(oc_cli *c)
     for (int64_t i = 2; i < c->arg.n; i++)
         oc_buf_fmt(&text, "%s%s", i > 2 ? " " : "", c->arg.item[i]);
     if (st == OC_OK)
-        st = c->arg.n > 2 ? tokenize_one(t, oc_buf_cstr(&text), text.len, c->json, &out, &err) : tokenize_stdin(t, c->json, &out, &err);
+        st = c->arg.n > 2 ? tokenize_one(t, oc_buf_cstr(&text), text.len, c->json, &out, &err)
+                          : tokenize_stdin(t, c->json, &out, &err);
     int rc = st == OC_OK ? oc_cli_print(&out) : oc_cli_fail(&err);
     oc_buf_release(&out);
     oc_buf_release(&text);
@@ -157,21 +166,27 @@ int oc_cli_tokenize(oc_cli *c)
 int oc_cli_notes(oc_cli *c)
 {
     if (c->arg.n != 1 || !c->out)
-        return oc_cli_usage("notes needs --out FILE.csv (and takes --task mortality|los|diagnoses|procedures --rows N --seed S)");
+        return oc_cli_usage(
+            "notes needs --out FILE.csv (and takes --task mortality|los|diagnoses|procedures --rows N --seed S)");
     oc_err err = {0};
-    oc_notes_opts o = {.task = c->task ? c->task : "mortality", .seed = (uint64_t)c->seed, .noise = c->noise};
+    oc_notes_opts o = {
+        .task = c->task ? c->task : "mortality", .seed = (uint64_t)c->seed, .noise = c->noise};
     oc_status st = oc_notes_write_csv(&o, c->first, c->rows, c->out, &err);
     if (st == OC_OK && c->label_list) {
         oc_buf list = {0};
         st = oc_notes_label_list(o.task, &list, &err);
         if (st == OC_OK && list.len == 0)
-            st = OC_FAIL(&err, OC_USAGE, "the task '%s' has no code list; --label-list is for diagnoses and procedures", o.task);
+            st = OC_FAIL(
+                &err, OC_USAGE,
+                "the task '%s' has no code list; --label-list is for diagnoses and procedures",
+                o.task);
         if (st == OC_OK)
             st = oc_file_write(c->label_list, list.data, list.len, &err);
         oc_buf_release(&list);
     }
     if (st != OC_OK)
         return oc_cli_fail(&err);
-    fprintf(stderr, "%lld synthetic %s notes written to %s (seed %lld)\n", (long long)c->rows, o.task, c->out, (long long)c->seed);
+    fprintf(stderr, "%lld synthetic %s notes written to %s (seed %lld)\n", (long long)c->rows,
+            o.task, c->out, (long long)c->seed);
     return OC_EXIT_DONE;
 }

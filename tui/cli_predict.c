@@ -16,14 +16,15 @@
 #include "core/measure/metrics.h"
 #include "core/nn/loss.h"
 #include "tui/cli.h"
-#include "tui/predict_ids.h"
+#include "tui/cli_ids.h"
 
 /* The task a model was trained for, with what the command line says instead. */
 static oc_status task_of(const oc_cli *c, const oc_checkpoint *k, oc_task *out, oc_err *err)
 {
     const oc_config *f = &k->config;
     if (oc_task_preset(c->task ? c->task : f->task, out, NULL) != OC_OK) {
-        *out = (oc_task){.text_column = "text", .label_column = "label", .id_column = "id", .delimiter = ','};
+        *out = (oc_task){
+            .text_column = "text", .label_column = "label", .id_column = "id", .delimiter = ','};
         oc_strlcpy(out->name, c->task ? c->task : *f->task ? f->task : "labels", sizeof out->name);
     }
     out->kind = f->multi_label ? OC_TASK_MULTI : OC_TASK_SINGLE;
@@ -50,7 +51,8 @@ static oc_status set_threads(const oc_cli *c, oc_err *err)
 {
     int64_t n = 0;
     if (c->threads && (!oc_parse_i64(c->threads, &n) || n < 1 || n > 1024))
-        return OC_FAIL(err, OC_USAGE, "--threads is '%s'; it must be a whole number from 1 to 1024", c->threads);
+        return OC_FAIL(err, OC_USAGE, "--threads is '%s'; it must be a whole number from 1 to 1024",
+                       c->threads);
     oc_par_set_workers((int)n);
     return OC_OK;
 }
@@ -78,15 +80,21 @@ static oc_status score(oc_cli *c, bool need_labels, scored *s, oc_err *err)
     OC_TRY(task_of(c, s->k, &s->task, err));
     OC_TRY(oc_data_load_file(c->arg.item[2], &s->task, need_labels, false, &s->data, NULL, err));
     if (s->task.labels.n != s->k->model->dims.K)
-        return OC_FAIL(err, OC_SHAPE, "%s has labels beyond the %d of %s", c->arg.item[2], s->k->model->dims.K, c->arg.item[1]);
+        return OC_FAIL(err, OC_SHAPE, "%s has labels beyond the %d of %s", c->arg.item[2],
+                       s->k->model->dims.K, c->arg.item[1]);
     oc_job job = {.emit = oc_cli_progress};
     oc_settings_init(&job.set);
-    int64_t max_len = c->max_len ? c->max_len : s->k->config.max_len ? s->k->config.max_len : s->k->model->dims.P;
+    int64_t max_len = c->max_len             ? c->max_len
+                      : s->k->config.max_len ? s->k->config.max_len
+                                             : s->k->model->dims.P;
     if (max_len > s->k->model->dims.P)
-        return OC_FAIL(err, OC_USAGE, "--max-len is %lld; %s has %d positions", (long long)max_len, c->arg.item[1], s->k->model->dims.P);
+        return OC_FAIL(err, OC_USAGE, "--max-len is %lld; %s has %d positions", (long long)max_len,
+                       c->arg.item[1], s->k->model->dims.P);
     oc_encoded e = {0};
     s->logits = oc_calloc((size_t)(s->data.n * s->k->model->dims.K), sizeof *s->logits);
-    oc_status st = s->logits ? OC_OK : OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
+    oc_status st =
+        s->logits ? OC_OK
+                  : OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
     if (st == OC_OK)
         st = oc_encode_all(&job, &s->data, s->k->tok, max_len, &e, err);
     if (st == OC_OK)
@@ -127,7 +135,9 @@ int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p)
             oc_buf_str(&out, p->id[i]);
             for (int64_t k = 0; k < p->K; k++)
                 if (p->K <= 8 || probs[k] >= 0.5f)
-                    oc_buf_fmt(&out, "  %s %.4f", p->labels && k < p->labels->n ? p->labels->item[k] : "?", (double)probs[k]);
+                    oc_buf_fmt(&out, "  %s %.4f",
+                               p->labels && k < p->labels->n ? p->labels->item[k] : "?",
+                               (double)probs[k]);
         }
         oc_buf_ch(&out, '\n');
         if (out.len > 1 << 16 || i == p->n - 1) {
@@ -143,17 +153,23 @@ int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p)
 int oc_cli_predict(oc_cli *c)
 {
     if (c->ids)
-        return c->arg.n == 2 ? oc_cli_predict_ids(c) : oc_cli_usage("predict --ids takes one model folder and no table");
+        return c->arg.n == 2 ? oc_cli_predict_ids(c)
+                             : oc_cli_usage("predict --ids takes one model folder and no table");
     if (c->hidden)
         return oc_cli_usage("--hidden needs --ids FILE.jsonl");
     if (c->arg.n != 3)
-        return oc_cli_usage("predict takes a model folder and a table of notes (CSV or JSONL), or --ids FILE.jsonl");
+        return oc_cli_usage(
+            "predict takes a model folder and a table of notes (CSV or JSONL), or --ids FILE.jsonl");
     scored s = {0};
     oc_err err = {0};
     int rc;
     if (score(c, false, &s, &err) == OC_OK) {
-        oc_predictions p = {.n = s.data.n, .K = s.k->model->dims.K, .id = (const char *const *)s.data.id, .logits = s.logits,
-                            .multi = s.k->config.multi_label, .labels = &s.task.labels};
+        oc_predictions p = {.n = s.data.n,
+                            .K = s.k->model->dims.K,
+                            .id = (const char *const *)s.data.id,
+                            .logits = s.logits,
+                            .multi = s.k->config.multi_label,
+                            .labels = &s.task.labels};
         rc = oc_cli_write_rows(c, &p);
     } else {
         rc = oc_cli_fail(&err);
@@ -167,9 +183,12 @@ int oc_cli_predict(oc_cli *c)
 static void print_metrics(const oc_cli *c, const scored *s, const oc_metrics *m, oc_buf *out)
 {
     if (!c->json) {
-        oc_buf_fmt(out, "task %s, %lld notes, %d labels\n", s->task.name, (long long)m->n, s->k->model->dims.K);
-        oc_buf_fmt(out, "accuracy     %.4f\nmacro AUROC  %.4f  [%.4f, %.4f]\nmacro AUPRC  %.4f\nmacro F1     %.4f\n", m->accuracy, m->auroc_macro,
-                   m->auroc_lo, m->auroc_hi, m->auprc_macro, m->f1_macro);
+        oc_buf_fmt(out, "task %s, %lld notes, %d labels\n", s->task.name, (long long)m->n,
+                   s->k->model->dims.K);
+        oc_buf_fmt(
+            out,
+            "accuracy     %.4f\nmacro AUROC  %.4f  [%.4f, %.4f]\nmacro AUPRC  %.4f\nmacro F1     %.4f\n",
+            m->accuracy, m->auroc_macro, m->auroc_lo, m->auroc_hi, m->auprc_macro, m->f1_macro);
         return;
     }
     oc_jw w = {.out = out};
@@ -202,8 +221,10 @@ int oc_cli_eval(oc_cli *c)
         // Only eval.bootstrap and eval.auroc matter here, but all are checked.
         char key[64];
         const char *eq = strchr(c->set.item[i], '=');
-        snprintf(key, sizeof key, "%.*s", eq ? (int)OC_MIN(eq - c->set.item[i], 60) : 0, c->set.item[i]);
-        st = eq ? oc_settings_set(&set, key, eq + 1, &err) : OC_FAIL(&err, OC_USAGE, "--set is '%s'; it must be KEY=VALUE", c->set.item[i]);
+        snprintf(key, sizeof key, "%.*s", eq ? (int)OC_MIN(eq - c->set.item[i], 60) : 0,
+                 c->set.item[i]);
+        st = eq ? oc_settings_set(&set, key, eq + 1, &err)
+                : OC_FAIL(&err, OC_USAGE, "--set is '%s'; it must be KEY=VALUE", c->set.item[i]);
     }
     if (st == OC_OK)
         st = score(c, true, &s, &err);
@@ -214,7 +235,8 @@ int oc_cli_eval(oc_cli *c)
         else
             oc_softmax_rows(s.logits, s.data.n, s.data.K, s.logits);
         oc_auroc_kind kind = !strcmp(set.eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
-        st = oc_metrics_compute(&s.data, s.logits, kind, set.eval_bootstrap, (uint64_t)set.run_seed, &m, &err);
+        st = oc_metrics_compute(&s.data, s.logits, kind, set.eval_bootstrap, (uint64_t)set.run_seed,
+                                &m, &err);
     }
     oc_buf out = {0};
     int rc;
@@ -233,7 +255,8 @@ int oc_cli_eval(oc_cli *c)
 
 enum { MAX_LIST = 16, MAX_MODELS = 32 };
 
-static oc_status numbers(const char *option, const char *text, int64_t hi, int32_t *out, int *n, oc_err *err)
+static oc_status numbers(const char *option, const char *text, int64_t hi, int32_t *out, int *n,
+                         oc_err *err)
 {
     oc_strlist l = {0};
     oc_status st = oc_strlist_split(&l, text, ',', err);
@@ -241,8 +264,9 @@ static oc_status numbers(const char *option, const char *text, int64_t hi, int32
     for (int64_t i = 0; st == OC_OK && i < l.n; i++) {
         int64_t v;
         if (!oc_parse_i64(l.item[i], &v) || v < 1 || v > hi || *n == MAX_LIST)
-            st = OC_FAIL(err, OC_USAGE, "--%s has '%s'; it is a list of at most %d whole numbers from 1 to %lld", option, l.item[i], MAX_LIST,
-                         (long long)hi);
+            st = OC_FAIL(err, OC_USAGE,
+                         "--%s has '%s'; it is a list of at most %d whole numbers from 1 to %lld",
+                         option, l.item[i], MAX_LIST, (long long)hi);
         else
             out[(*n)++] = (int32_t)v;
     }
@@ -278,10 +302,14 @@ static oc_status bench_plan(oc_cli *c, bench *b, oc_err *err)
     for (int i = 0; i < nt * nb * nl; i++) {
         for (int m = 0; m < b->n_models; m++) {
             oc_latency_case *k = &b->cases[b->n];
-            *k = (oc_latency_case){.models = &b->model[m], .n_models = 1, .threads = threads[i / (nb * nl)], .batch = batch[i / nl % nb],
+            *k = (oc_latency_case){.models = &b->model[m],
+                                   .n_models = 1,
+                                   .threads = threads[i / (nb * nl)],
+                                   .batch = batch[i / nl % nb],
                                    .length = length[i % nl]};
             if (k->length > b->model[m]->dims.P)
-                return OC_FAIL(err, OC_USAGE, "--length has %d; %s has %d positions", k->length, b->k[m]->path, b->model[m]->dims.P);
+                return OC_FAIL(err, OC_USAGE, "--length has %d; %s has %d positions", k->length,
+                               b->k[m]->path, b->model[m]->dims.P);
             b->owner[b->n++] = m;
         }
     }
@@ -296,7 +324,8 @@ static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
         oc_jw_key(&w, "rows");
         oc_jw_open(&w, '[');
     } else {
-        oc_buf_fmt(out, "%-32s %-9s %7s %6s %7s %11s %11s %8s\n", "model", "precision", "threads", "batch", "length", "median ms", "p95 ms", "to first");
+        oc_buf_fmt(out, "%-32s %-9s %7s %6s %7s %11s %11s %8s\n", "model", "precision", "threads",
+                   "batch", "length", "median ms", "p95 ms", "to first");
     }
     for (int i = 0; i < b->n; i++) {
         const oc_latency_case *k = &b->cases[i];
@@ -306,7 +335,8 @@ static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
             // Ratio to the first model under the same setting.
             const oc_latency_case *first = &b->cases[i - b->owner[i]];
             const char *shown = strlen(name) > 32 ? name + strlen(name) - 32 : name;
-            oc_buf_fmt(out, "%-32s %-9s %7d %6d %7d %11.3f %11.3f %7.2fx\n", shown, precision, k->threads, k->batch, k->length, k->median_ms, k->p95_ms,
+            oc_buf_fmt(out, "%-32s %-9s %7d %6d %7d %11.3f %11.3f %7.2fx\n", shown, precision,
+                       k->threads, k->batch, k->length, k->median_ms, k->p95_ms,
                        first->median_ms / k->median_ms);
             continue;
         }

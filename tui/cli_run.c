@@ -37,7 +37,8 @@ oc_status oc_cli_recipe(const char *name, oc_settings *s, oc_err *err)
     oc_buf names = {0};
     for (const oc_builtin *b = oc_builtin_recipes; b->name; b++)
         oc_buf_fmt(&names, " %s", b->name);
-    oc_status st = OC_FAIL(err, OC_USAGE, "there is no recipe file '%s'; built-in ones are%s", name, oc_buf_cstr(&names));
+    oc_status st = OC_FAIL(err, OC_USAGE, "there is no recipe file '%s'; built-in ones are%s", name,
+                           oc_buf_cstr(&names));
     oc_buf_release(&names);
     return st;
 }
@@ -47,7 +48,9 @@ static oc_status apply_sets(const oc_strlist *sets, oc_settings *s, oc_err *err)
     for (int64_t i = 0; i < sets->n; i++) {
         const char *eq = strchr(sets->item[i], '=');
         if (!eq)
-            return OC_FAIL(err, OC_USAGE, "--set is '%s'; it must be KEY=VALUE, such as prune.sparsity=0.5", sets->item[i]);
+            return OC_FAIL(err, OC_USAGE,
+                           "--set is '%s'; it must be KEY=VALUE, such as prune.sparsity=0.5",
+                           sets->item[i]);
         char key[64];
         snprintf(key, sizeof key, "%.*s", (int)OC_MIN(eq - sets->item[i], 60), sets->item[i]);
         OC_TRY(oc_settings_set(s, key, eq + 1, err));
@@ -89,11 +92,14 @@ static void report_stages(reporter *r, const oc_state *s)
 {
     if (s->n_stages < r->n_stages_done)
         r->n_stages_done = r->i_stage_shown = 0;
-    for (; r->i_stage_shown < s->n_stages && *s->stage[r->i_stage_shown].status && strcmp(s->stage[r->i_stage_shown].status, "waiting") != 0;
+    for (; r->i_stage_shown < s->n_stages && *s->stage[r->i_stage_shown].status &&
+           strcmp(s->stage[r->i_stage_shown].status, "waiting") != 0;
          r->i_stage_shown++) {
         const oc_stage_state *st = &s->stage[r->i_stage_shown];
-        fprintf(stderr, "== stage %lld of %lld: %s%s%s\n", (long long)r->i_stage_shown + 1, (long long)s->n_stages, st->kind,
-                *st->run && strcmp(st->run, st->kind) != 0 ? " " : "", strcmp(st->run, st->kind) != 0 ? st->run : "");
+        fprintf(stderr, "== stage %lld of %lld: %s%s%s\n", (long long)r->i_stage_shown + 1,
+                (long long)s->n_stages, st->kind,
+                *st->run && strcmp(st->run, st->kind) != 0 ? " " : "",
+                strcmp(st->run, st->kind) != 0 ? st->run : "");
     }
     for (; r->n_stages_done < r->i_stage_shown; r->n_stages_done++) {
         const oc_stage_state *st = &s->stage[r->n_stages_done];
@@ -121,11 +127,13 @@ static void report_training(reporter *r, const oc_state *s)
         return;
     r->last_step_ns = now;
     r->last_step = run->step;
-    double per_step = run->step > 0 ? (double)(run->last_ms - run->first_ms) * 1e-3 / (double)run->step : 0;
+    double per_step =
+        run->step > 0 ? (double)(run->last_ms - run->first_ms) * 1e-3 / (double)run->step : 0;
     char eta[24];
     oc_fmt_duration(eta, per_step * (double)(run->steps - run->step));
-    fprintf(stderr, "   %s step %lld/%lld  loss %.4f  lr %.2g  %.0f tokens/s  %s left", run->name, (long long)run->step, (long long)run->steps,
-            run->last.loss, run->last.lr, run->last.tokens_s, eta);
+    fprintf(stderr, "   %s step %lld/%lld  loss %.4f  lr %.2g  %.0f tokens/s  %s left", run->name,
+            (long long)run->step, (long long)run->steps, run->last.loss, run->last.lr,
+            run->last.tokens_s, eta);
     if (new_eval) {
         r->last_eval = auroc->n;
         fprintf(stderr, "  valid AUROC %.4f", auroc->y[auroc->n - 1]);
@@ -157,7 +165,7 @@ static bool wait_idle(oc_workbench *w, reporter *r)
         oc_workbench_pump(w);
         report(r, oc_workbench_state(w));
     }
-    oc_workbench_pump(w);
+    oc_workbench_drain(w);
     report(r, oc_workbench_state(w));
     return !interrupted;
 }
@@ -193,7 +201,10 @@ static int finish(oc_workbench *w, oc_cli *c, int rc, bool table)
     oc_strlcpy(name, oc_workbench_name(w), sizeof name);
     bool crashed = rc == OC_EXIT_INTERRUPTED;
     char reason[64];
-    snprintf(reason, sizeof reason, "%s", rc == OC_EXIT_DONE ? "done" : crashed ? "interrupted" : "failed");
+    snprintf(reason, sizeof reason, "%s",
+             rc == OC_EXIT_DONE ? "done"
+             : crashed          ? "interrupted"
+                                : "failed");
     if (interrupted)
         fputs("stopping: writing a checkpoint\n", stderr);
     oc_workbench_close(w, reason, rc);
@@ -221,9 +232,17 @@ static int headless(oc_workbench *w, oc_cli *c, const char *line)
 
 /* --- the screen -------------------------------------------------------------------------------- */
 
+static int open_session(oc_cli *c, const char *name);
+
 static int on_screen(oc_workbench *w, oc_cli *c, const char *line, bool demo)
 {
-    oc_screen_opts o = {.color = c->color, .glyphs = c->glyphs, .theme = c->theme, .command = line, .quit_when_done = demo};
+    oc_screen_next next = {0};
+    oc_screen_opts o = {.color = c->color,
+                        .glyphs = c->glyphs,
+                        .theme = c->theme,
+                        .command = line,
+                        .quit_when_done = demo,
+                        .next = &next};
     bool detached = false;
     oc_err err = {0};
     oc_status st = oc_screen_run(w, &o, &detached, &err);
@@ -239,7 +258,7 @@ static int on_screen(oc_workbench *w, oc_cli *c, const char *line, bool demo)
         oc_strlcpy(name, oc_workbench_name(w), sizeof name);
         oc_workbench_close(w, detached ? "detached" : "quit", rc);
         fprintf(stderr, "session: %s  (open it with: optimclm %s)\n", name, name);
-        return rc;
+        return *next.open && rc == OC_EXIT_DONE ? open_session(c, next.open) : rc;
     }
     return finish(w, c, rc, true);
 }
@@ -250,7 +269,8 @@ static bool wants_screen(const oc_cli *c)
 }
 
 /* Open a session, with the words only this layer knows. */
-static oc_status open_workbench(const char *name, const char *base, const oc_settings *set, oc_workbench **out, oc_err *err)
+static oc_status open_workbench(const char *name, const char *base, const oc_settings *set,
+                                oc_workbench **out, oc_err *err)
 {
     OC_TRY(oc_workbench_open(name, base, set, out, err));
     oc_strlist names = {0};
@@ -279,23 +299,35 @@ static int start(oc_cli *c, const char *base, const oc_settings *set, const char
 
 /* --- commands ---------------------------------------------------------------------------------- */
 
+/* An existing session, taken up where it was left. */
+static int open_session(oc_cli *c, const char *name)
+{
+    oc_err err = {0};
+    oc_workbench *w;
+    char path[OC_PATH_MAX];
+    oc_settings s;
+    oc_settings_init(&s);
+    if (oc_session_path(name, true, path, &err) != OC_OK ||
+        open_workbench(name, NULL, &s, &w, &err) != OC_OK)
+        return oc_cli_fail(&err);
+    return on_screen(w, c, oc_workbench_unfinished(w) ? "continue" : NULL, false);
+}
+
 int oc_cli_open(oc_cli *c)
 {
     oc_err err = {0};
     if (!oc_screen_possible(&err)) {
-        fprintf(stderr, "optimclm: %s; use -c, run --headless or show instead (optimclm --help)\n", err.msg);
+        fprintf(stderr, "optimclm: %s; use -c, run --headless or show instead (optimclm --help)\n",
+                err.msg);
         return OC_EXIT_USAGE;
     }
+    if (c->arg.n > 0)
+        return open_session(c, c->arg.item[0]);
     oc_settings s;
     oc_settings_init(&s);
-    const char *name = c->arg.n > 0 ? c->arg.item[0] : c->session;
-    char path[OC_PATH_MAX];
-    if (c->arg.n > 0 && oc_session_path(name, true, path, &err) != OC_OK)
-        return oc_cli_fail(&err);
-    if (apply_sets(&c->set, &s, &err) != OC_OK)
-        return oc_cli_fail(&err);
     oc_workbench *w;
-    if (open_workbench(name, "session", &s, &w, &err) != OC_OK)
+    if (apply_sets(&c->set, &s, &err) != OC_OK ||
+        open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     return on_screen(w, c, oc_workbench_unfinished(w) ? "continue" : NULL, false);
 }
@@ -306,7 +338,8 @@ int oc_cli_do(oc_cli *c)
     oc_settings_init(&s);
     oc_err err = {0};
     oc_workbench *w;
-    if (apply_sets(&c->set, &s, &err) != OC_OK || open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
+    if (apply_sets(&c->set, &s, &err) != OC_OK ||
+        open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     catch_interrupts();
     reporter r = {.i_log = oc_workbench_state(w)->n_log};
@@ -339,7 +372,7 @@ int oc_cli_do(oc_cli *c)
         }
         rest = next;
     }
-    oc_workbench_pump(w);
+    oc_workbench_drain(w);
     return finish(w, c, interrupted ? OC_EXIT_INTERRUPTED : rc, ran);
 }
 
@@ -348,7 +381,8 @@ static int run_recipe(oc_cli *c, const char *recipe, bool demo)
     oc_settings s;
     oc_settings_init(&s);
     oc_err err = {0};
-    if (oc_cli_recipe(recipe, &s, &err) != OC_OK || apply_sets(&c->set, &s, &err) != OC_OK || oc_settings_check(&s, &err) != OC_OK)
+    if (oc_cli_recipe(recipe, &s, &err) != OC_OK || apply_sets(&c->set, &s, &err) != OC_OK ||
+        oc_settings_check(&s, &err) != OC_OK)
         return oc_cli_fail(&err);
     char base[64];
     oc_strlcpy(base, oc_path_base(recipe), sizeof base);
@@ -360,7 +394,8 @@ static int run_recipe(oc_cli *c, const char *recipe, bool demo)
 int oc_cli_run(oc_cli *c)
 {
     if (c->arg.n != 2)
-        return oc_cli_usage("run takes one recipe: a JSON file, or the name of a built-in one (optimclm run demo)");
+        return oc_cli_usage(
+            "run takes one recipe: a JSON file, or the name of a built-in one (optimclm run demo)");
     return run_recipe(c, c->arg.item[1], false);
 }
 
@@ -375,7 +410,9 @@ int oc_cli_stage(oc_cli *c)
 {
     const char *stage = c->arg.item[0];
     if (c->arg.n < 2)
-        return oc_cli_usage("%s needs a model folder, and data by --set data.train=... (or --set data.source=notes)", stage);
+        return oc_cli_usage(
+            "%s needs a model folder, and data by --set data.train=... (or --set data.source=notes)",
+            stage);
     oc_settings s;
     oc_settings_init(&s);
     oc_err err = {0};
@@ -384,14 +421,16 @@ int oc_cli_stage(oc_cli *c)
     for (int64_t i = 1; i < c->arg.n; i++)
         oc_buf_fmt(&models, "%s%s", i > 1 ? "," : "", c->arg.item[i]);
     char stages[64];
-    snprintf(stages, sizeof stages, "%s%s,evaluate", stage, !strcmp(stage, "prune") ? ",recover" : "");
+    snprintf(stages, sizeof stages, "%s%s,evaluate", stage,
+             !strcmp(stage, "prune") ? ",recover" : "");
     oc_status st = OC_OK;
     if (!teachers && c->arg.n > 2)
         st = OC_FAIL(&err, OC_USAGE, "%s takes one model folder", stage);
     if (st == OC_OK)
         st = oc_settings_set(&s, "run.stages", stages, &err);
     if (st == OC_OK)
-        st = oc_settings_set(&s, teachers ? "teacher.models" : "run.model", oc_buf_cstr(&models), &err);
+        st = oc_settings_set(&s, teachers ? "teacher.models" : "run.model", oc_buf_cstr(&models),
+                             &err);
     if (st == OC_OK && !strcmp(stage, "distill"))
         st = oc_settings_set(&s, "teacher.finetune", "false", &err);
     if (st == OC_OK)

@@ -29,24 +29,30 @@ static void picture(const char *as, const oc_canvas *cv, const oc_theme *t, oc_b
 static oc_colors colors_of(const oc_cli *c, const char *as)
 {
     const char *no = getenv("NO_COLOR");
-    if (!strcmp(c->color, "never") || (!strcmp(c->color, "auto") && no && *no) || !strcmp(as, "text"))
+    if (!strcmp(c->color, "never") || (!strcmp(c->color, "auto") && no && *no) ||
+        !strcmp(as, "text"))
         return OC_COLORS_NONE;
     return !strcmp(c->color, "16") ? OC_COLORS_16 : OC_COLORS_256;
 }
 
 static oc_glyphs glyphs_of(const oc_cli *c)
 {
-    return !strcmp(c->glyphs, "ascii") ? OC_GLYPHS_ASCII : !strcmp(c->glyphs, "block") ? OC_GLYPHS_BLOCK : OC_GLYPHS_BRAILLE;
+    return !strcmp(c->glyphs, "ascii")   ? OC_GLYPHS_ASCII
+           : !strcmp(c->glyphs, "block") ? OC_GLYPHS_BLOCK
+                                         : OC_GLYPHS_BRAILLE;
 }
 
 /* A view by itself, or the whole screen ("screen"). */
-static oc_status draw(const oc_cli *c, const char *as, const oc_view *v, const oc_state *s, oc_buf *out, oc_err *err)
+static oc_status draw(const oc_cli *c, const char *as, const oc_view *v, const oc_state *s,
+                      oc_buf *out, oc_err *err)
 {
-    int32_t cols = c->cols ? (int32_t)c->cols : 100, rows = c->rows_screen ? (int32_t)c->rows_screen : 30;
+    int32_t cols = c->cols ? (int32_t)c->cols : 100,
+            rows = c->rows_screen ? (int32_t)c->rows_screen : 30;
     const oc_theme *theme = c->theme ? oc_theme_find(c->theme) : oc_theme_at(0);
     if (!theme)
-        return OC_FAIL(err, OC_USAGE, "there is no theme '%s'; themes are %s, %s, %s and %s", c->theme, oc_theme_at(0)->name, oc_theme_at(1)->name,
-                       oc_theme_at(2)->name, oc_theme_at(3)->name);
+        return OC_FAIL(err, OC_USAGE, "there is no theme '%s'; themes are %s, %s, %s and %s",
+                       c->theme, oc_theme_at(0)->name, oc_theme_at(1)->name, oc_theme_at(2)->name,
+                       oc_theme_at(3)->name);
     oc_canvas cv;
     OC_TRY(oc_canvas_init(&cv, cols, rows, glyphs_of(c), colors_of(c, as), err));
     oc_screen_ui ui;
@@ -66,7 +72,8 @@ static oc_status draw(const oc_cli *c, const char *as, const oc_view *v, const o
 int oc_cli_show(oc_cli *c)
 {
     if (c->arg.n != 3)
-        return oc_cli_usage("show takes a session and a view: optimclm show SESSION loss --size 100x30");
+        return oc_cli_usage(
+            "show takes a session and a view: optimclm show SESSION loss --size 100x30");
     const char *name = c->arg.item[2];
     bool screen = !strcmp(name, "screen");
     const oc_view *v = screen ? NULL : oc_view_find(name);
@@ -107,7 +114,8 @@ int oc_cli_replay(oc_cli *c)
         return oc_cli_usage("replay takes one session");
     oc_err err = {0};
     if (!oc_screen_possible(&err)) {
-        fprintf(stderr, "optimclm: %s; `optimclm show SESSION screen` prints the last picture\n", err.msg);
+        fprintf(stderr, "optimclm: %s; `optimclm show SESSION screen` prints the last picture\n",
+                err.msg);
         return OC_EXIT_USAGE;
     }
     oc_replay *r;
@@ -143,13 +151,15 @@ int oc_cli_diff(oc_cli *c)
         return oc_cli_usage("diff takes two sessions");
     oc_buf out = {0};
     oc_err err = {0};
-    return print_result(oc_sessions_diff(c->arg.item[1], c->arg.item[2], c->json, &out, &err), &out, &err);
+    return print_result(oc_sessions_diff(c->arg.item[1], c->arg.item[2], c->json, &out, &err), &out,
+                        &err);
 }
 
 int oc_cli_export(oc_cli *c)
 {
     if (c->arg.n != 4)
-        return oc_cli_usage("export takes a session, a format (csv, jsonl, json, recipe) and a file to write");
+        return oc_cli_usage(
+            "export takes a session, a format (csv, jsonl, json, recipe) and a file to write");
     oc_err err = {0};
     oc_status st = oc_session_export(c->arg.item[1], c->arg.item[2], c->arg.item[3], &err);
     return st == OC_OK ? OC_EXIT_DONE : oc_cli_fail(&err);
@@ -180,7 +190,8 @@ int oc_cli_settings(oc_cli *c)
         char range[96];
         range_of(d, range);
         if (!c->json) {
-            oc_buf_fmt(&out, "%-22s %-28s %s\n", d->key, *d->otherwise ? d->otherwise : "-", d->help);
+            oc_buf_fmt(&out, "%-22s %-28s %s\n", d->key, *d->otherwise ? d->otherwise : "-",
+                       d->help);
             oc_buf_fmt(&out, "%-22s   %s\n", "", range);
             continue;
         }

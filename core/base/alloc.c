@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define OC_ALIGN ((size_t)64)
-#define OC_LARGEST ((size_t)1 << 39) /* no machine of ours has half a terabyte: a bad size, not a need */
+#define OC_LARGEST \
+    ((size_t)1 << 39) /* no machine of ours has half a terabyte: a bad size, not a need */
 
 static _Atomic int64_t fail_at; // 0 = off
 static _Atomic int64_t n_allocs;
@@ -16,7 +17,10 @@ void oc_alloc_fail_at(int64_t n)
     atomic_store(&fail_at, n);
 }
 
-int64_t oc_alloc_count(void) { return atomic_load(&n_allocs); }
+int64_t oc_alloc_count(void)
+{
+    return atomic_load(&n_allocs);
+}
 
 void *oc_alloc(size_t bytes)
 {
@@ -51,7 +55,10 @@ void *oc_realloc(void *p, size_t old_bytes, size_t new_bytes)
     return q;
 }
 
-void oc_free(void *p) { free(p); }
+void oc_free(void *p)
+{
+    free(p);
+}
 
 char *oc_strndup(const char *s, size_t n)
 {
@@ -63,7 +70,10 @@ char *oc_strndup(const char *s, size_t n)
     return d;
 }
 
-char *oc_strdup(const char *s) { return oc_strndup(s, strlen(s)); }
+char *oc_strdup(const char *s)
+{
+    return oc_strndup(s, strlen(s));
+}
 
 oc_status oc_size_mul(size_t n, size_t bytes, size_t *out)
 {

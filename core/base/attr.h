@@ -10,7 +10,7 @@
 #define OC_UNUSED             __attribute__((unused))
 #define OC_NORETURN           __attribute__((noreturn))
 
-#define OC_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
+#define OC_COUNT(a)  ((int)(sizeof(a) / sizeof((a)[0])))
 #define OC_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define OC_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -29,9 +29,15 @@ void oc_buf_add(oc_buf *b, const void *bytes, size_t n)
     b->data[b->len] = 0;
 }
 
-void oc_buf_str(oc_buf *b, const char *s) { oc_buf_add(b, s, strlen(s)); }
+void oc_buf_str(oc_buf *b, const char *s)
+{
+    oc_buf_add(b, s, strlen(s));
+}
 
-void oc_buf_ch(oc_buf *b, char c) { oc_buf_add(b, &c, 1); }
+void oc_buf_ch(oc_buf *b, char c)
+{
+    oc_buf_add(b, &c, 1);
+}
 
 void oc_buf_fmt(oc_buf *b, const char *fmt, ...)
 {
@@ -69,7 +75,10 @@ void oc_buf_release(oc_buf *b)
     *b = (oc_buf){0};
 }
 
-const char *oc_buf_cstr(const oc_buf *b) { return b->data ? b->data : ""; }
+const char *oc_buf_cstr(const oc_buf *b)
+{
+    return b->data ? b->data : "";
+}
 
 char *oc_buf_take(oc_buf *b)
 {
@@ -84,5 +93,6 @@ char *oc_buf_take(oc_buf *b)
 
 oc_status oc_buf_check(const oc_buf *b, oc_err *err)
 {
-    return b->failed ? OC_FAIL(err, OC_NOMEM, "out of memory (a text of %zu bytes)", b->len) : OC_OK;
+    return b->failed ? OC_FAIL(err, OC_NOMEM, "out of memory (a text of %zu bytes)", b->len)
+                     : OC_OK;
 }

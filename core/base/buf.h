@@ -24,10 +24,11 @@ void oc_buf_str(oc_buf *b, const char *s);
 void oc_buf_ch(oc_buf *b, char c);
 void oc_buf_fmt(oc_buf *b, const char *fmt, ...) OC_PRINTF(2, 3);
 void oc_buf_utf8(oc_buf *b, uint32_t codepoint);
-void oc_buf_clear(oc_buf *b);                    /* keeps the memory */
-void oc_buf_release(oc_buf *b);                  /* frees, back to {0} */
-const char *oc_buf_cstr(const oc_buf *b);        /* "" when empty; borrowed until the next append */
-char *oc_buf_take(oc_buf *b);                    /* caller owns (oc_free); NULL if failed */
-oc_status oc_buf_check(const oc_buf *b, oc_err *err) OC_NODISCARD; /* OC_NOMEM if an append failed */
+void oc_buf_clear(oc_buf *b);             /* keeps the memory */
+void oc_buf_release(oc_buf *b);           /* frees, back to {0} */
+const char *oc_buf_cstr(const oc_buf *b); /* "" when empty; borrowed until the next append */
+char *oc_buf_take(oc_buf *b);             /* caller owns (oc_free); NULL if failed */
+oc_status oc_buf_check(const oc_buf *b,
+                       oc_err *err) OC_NODISCARD; /* OC_NOMEM if an append failed */
 
 #endif

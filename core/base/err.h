@@ -12,17 +12,17 @@
 #include "core/base/attr.h"
 
 /* Add a status only when a caller would act differently on it. */
-#define OC_STATUS_LIST(X)                                                                          \
-    X(OK, "ok")                                                                                    \
-    X(NOMEM, "out of memory")                                                                      \
-    X(IO, "input/output error")                                                                    \
-    X(FORMAT, "malformed input")                                                                   \
-    X(SHAPE, "shapes do not fit")                                                                  \
-    X(RANGE, "value out of range")                                                                 \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(CANCELLED, "cancelled")                                                                      \
-    X(STATE, "not possible now")                                                                   \
-    X(NUMERIC, "not a finite number")                                                              \
+#define OC_STATUS_LIST(X)             \
+    X(OK, "ok")                       \
+    X(NOMEM, "out of memory")         \
+    X(IO, "input/output error")       \
+    X(FORMAT, "malformed input")      \
+    X(SHAPE, "shapes do not fit")     \
+    X(RANGE, "value out of range")    \
+    X(UNSUPPORTED, "not supported")   \
+    X(CANCELLED, "cancelled")         \
+    X(STATE, "not possible now")      \
+    X(NUMERIC, "not a finite number") \
     X(USAGE, "wrong usage")
 
 typedef enum {
@@ -45,8 +45,8 @@ typedef struct oc_err {
 const char *oc_status_text(oc_status st);
 
 /* Record a failure unless err is NULL or already holds one. */
-void oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line,
-                  const char *fmt, ...) OC_PRINTF(6, 7);
+void oc_fail(oc_err *err, oc_status st, int sys_errno, const char *file, int line, const char *fmt,
+             ...) OC_PRINTF(6, 7);
 
 /* Put "while ...: " context in front of an existing message. */
 void oc_err_note(oc_err *err, const char *fmt, ...) OC_PRINTF(2, 3);
@@ -57,25 +57,25 @@ void oc_bug(const char *file, int line, const char *what) OC_NORETURN;
 /* The value is the status itself, so that the compiler sees the failing paths. */
 #define OC_FAIL(err, st, ...) (oc_fail((err), (st), 0, __FILE__, __LINE__, __VA_ARGS__), (st))
 /* For a failed system call: keeps errno; write strerror(errno) into the message yourself. */
-#define OC_FAIL_SYS(err, st, ...)                                                                  \
+#define OC_FAIL_SYS(err, st, ...) \
     (oc_fail((err), (st), errno, __FILE__, __LINE__, __VA_ARGS__), (st))
-#define OC_TRY(call)                                                                               \
-    do {                                                                                           \
-        oc_status oc_st_ = (call);                                                                 \
-        if (oc_st_ != OC_OK)                                                                       \
-            return oc_st_;                                                                         \
+#define OC_TRY(call)               \
+    do {                           \
+        oc_status oc_st_ = (call); \
+        if (oc_st_ != OC_OK)       \
+            return oc_st_;         \
     } while (0)
-#define OC_TRY_GOTO(label, rc, call)                                                               \
-    do {                                                                                           \
-        (rc) = (call);                                                                             \
-        if ((rc) != OC_OK)                                                                         \
-            goto label;                                                                            \
+#define OC_TRY_GOTO(label, rc, call) \
+    do {                             \
+        (rc) = (call);               \
+        if ((rc) != OC_OK)           \
+            goto label;              \
     } while (0)
 #define OC_BUG(what) oc_bug(__FILE__, __LINE__, (what))
-#define OC_CHECK(cond)                                                                             \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            OC_BUG(#cond);                                                                         \
+#define OC_CHECK(cond)     \
+    do {                   \
+        if (!(cond))       \
+            OC_BUG(#cond); \
     } while (0)
 
 #endif

@@ -52,7 +52,8 @@ oc_status oc_file_read(const char *path, size_t max_bytes, char **data, size_t *
     }
     p = oc_alloc((size_t)bytes + 1);
     if (!p) {
-        rc = OC_FAIL(err, OC_NOMEM, "out of memory reading %s (%lld bytes)", path, (long long)bytes);
+        rc =
+            OC_FAIL(err, OC_NOMEM, "out of memory reading %s (%lld bytes)", path, (long long)bytes);
         goto out;
     }
     size_t have = 0;
@@ -120,7 +121,8 @@ static oc_status sync_parent(const char *path, oc_err *err)
     int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     // Some file systems refuse to sync a folder (EINVAL): the rename is then as durable as it gets.
     if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) {
-        oc_status rc = OC_FAIL_SYS(err, OC_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
+        oc_status rc =
+            OC_FAIL_SYS(err, OC_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
         if (fd >= 0)
             close(fd);
         return rc;
@@ -265,8 +267,9 @@ oc_status oc_remove_tree(const char *path, oc_err *err)
 {
     struct stat st;
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ? OC_OK
-                               : OC_FAIL_SYS(err, OC_IO, "cannot look at %s: %s", path, strerror(errno));
+        return errno == ENOENT
+                   ? OC_OK
+                   : OC_FAIL_SYS(err, OC_IO, "cannot look at %s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode)) {
         if (unlink(path) != 0)
             return OC_FAIL_SYS(err, OC_IO, "cannot remove %s: %s", path, strerror(errno));

@@ -43,8 +43,8 @@ void oc_writer_abort(oc_writer *w);
 oc_status oc_mkdirs(const char *path, oc_err *err) OC_NODISCARD; /* 0700, parents too */
 bool oc_path_exists(const char *path);
 bool oc_path_is_dir(const char *path);
-int64_t oc_file_bytes(const char *path);                 /* -1 when not a regular file */
-int64_t oc_dir_bytes(const char *path);                  /* regular files directly in it */
+int64_t oc_file_bytes(const char *path); /* -1 when not a regular file */
+int64_t oc_dir_bytes(const char *path);  /* regular files directly in it */
 oc_status oc_remove_tree(const char *path, oc_err *err) OC_NODISCARD; /* absent is fine */
 oc_status oc_rename(const char *from, const char *to, oc_err *err) OC_NODISCARD;
 /* Names in a directory, sorted bytewise, without . and .. */
@@ -54,7 +54,8 @@ int64_t oc_disk_free(const char *path);
 
 #define OC_PATH_MAX 4096
 /* out = a + "/" + b (or b when absolute or a is empty); OC_RANGE when longer than OC_PATH_MAX. */
-oc_status oc_path_join(char out[OC_PATH_MAX], const char *a, const char *b, oc_err *err) OC_NODISCARD;
+oc_status oc_path_join(char out[OC_PATH_MAX], const char *a, const char *b,
+                       oc_err *err) OC_NODISCARD;
 const char *oc_path_base(const char *path); /* after the last '/' */
 
 #endif

@@ -9,8 +9,9 @@
 uint32_t oc_crc32c(uint32_t crc, const void *data, size_t n)
 {
     // Reflected polynomial 0x82f63b78, half a byte at a time: journal lines are short.
-    static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-                                       0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+    static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
+                                       0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+                                       0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
                                        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
     const unsigned char *p = data;
     crc = ~crc;
@@ -46,7 +47,10 @@ void oc_hash_add(oc_hash *h, const void *data, size_t n)
         (void)XXH3_128bits_update(h->state, data, n);
 }
 
-void oc_hash_str(oc_hash *h, const char *s) { oc_hash_add(h, s, strlen(s) + 1); }
+void oc_hash_str(oc_hash *h, const char *s)
+{
+    oc_hash_add(h, s, strlen(s) + 1);
+}
 
 void oc_hash_take(oc_hash *h, char out[33])
 {
@@ -61,4 +65,7 @@ void oc_hash_take(oc_hash *h, char out[33])
     oc_free(h);
 }
 
-uint64_t oc_hash64(const void *data, size_t n) { return XXH3_64bits(n ? data : "", n); }
+uint64_t oc_hash64(const void *data, size_t n)
+{
+    return XXH3_64bits(n ? data : "", n);
+}

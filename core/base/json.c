@@ -37,16 +37,25 @@ static void blanks(scan *c)
         c->i++;
 }
 
-static int peek(const scan *c) { return c->i < c->n ? (unsigned char)c->s[c->i] : -1; }
+static int peek(const scan *c)
+{
+    return c->i < c->n ? (unsigned char)c->s[c->i] : -1;
+}
 
-static bool is_digit(int ch) { return ch >= '0' && ch <= '9'; }
+static bool is_digit(int ch)
+{
+    return ch >= '0' && ch <= '9';
+}
 
 static bool hex4(scan *c, uint32_t *v)
 {
     *v = 0;
     for (int k = 0; k < 4; k++, c->i++) {
         int ch = peek(c);
-        int d = is_digit(ch) ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+        int d = is_digit(ch)             ? ch - '0'
+                : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
+                : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
+                                         : -1;
         if (d < 0)
             return bad(c, "four hexadecimal digits expected after \\u");
         *v = *v << 4 | (uint32_t)d;
@@ -215,7 +224,8 @@ static oc_status at(const scan *c, const char *what, oc_err *err)
         col = c->s[k] == '\n' ? 1 : col + 1;
         line += c->s[k] == '\n';
     }
-    return OC_FAIL(err, OC_FORMAT, "%s:%lld:%lld: not JSON: %s", what, (long long)line, (long long)col, c->why);
+    return OC_FAIL(err, OC_FORMAT, "%s:%lld:%lld: not JSON: %s", what, (long long)line,
+                   (long long)col, c->why);
 }
 
 static int by_key(const void *a, const void *b)
@@ -292,14 +302,35 @@ oc_status oc_json_read_file(const char *path, size_t max_bytes, oc_json **out, o
     return rc;
 }
 
-void oc_json_free(oc_json *j) { cJSON_Delete(j); }
+void oc_json_free(oc_json *j)
+{
+    cJSON_Delete(j);
+}
 
-bool oc_json_is_object(const oc_json *j) { return cJSON_IsObject(j); }
-bool oc_json_is_array(const oc_json *j) { return cJSON_IsArray(j); }
-bool oc_json_is_string(const oc_json *j) { return cJSON_IsString(j); }
-bool oc_json_is_number(const oc_json *j) { return cJSON_IsNumber(j); }
-bool oc_json_is_bool(const oc_json *j) { return cJSON_IsBool(j); }
-bool oc_json_is_null(const oc_json *j) { return cJSON_IsNull(j); }
+bool oc_json_is_object(const oc_json *j)
+{
+    return cJSON_IsObject(j);
+}
+bool oc_json_is_array(const oc_json *j)
+{
+    return cJSON_IsArray(j);
+}
+bool oc_json_is_string(const oc_json *j)
+{
+    return cJSON_IsString(j);
+}
+bool oc_json_is_number(const oc_json *j)
+{
+    return cJSON_IsNumber(j);
+}
+bool oc_json_is_bool(const oc_json *j)
+{
+    return cJSON_IsBool(j);
+}
+bool oc_json_is_null(const oc_json *j)
+{
+    return cJSON_IsNull(j);
+}
 
 const char *oc_json_str(const oc_json *j, const char *otherwise)
 {
@@ -333,10 +364,22 @@ const oc_json *oc_json_get(const oc_json *object, const char *key)
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
 }
 
-const oc_json *oc_json_first(const oc_json *j) { return j ? j->child : NULL; }
-const oc_json *oc_json_next(const oc_json *child) { return child->next; }
-const char *oc_json_key(const oc_json *child) { return child->string ? child->string : ""; }
-int64_t oc_json_count(const oc_json *j) { return j ? cJSON_GetArraySize(j) : 0; }
+const oc_json *oc_json_first(const oc_json *j)
+{
+    return j ? j->child : NULL;
+}
+const oc_json *oc_json_next(const oc_json *child)
+{
+    return child->next;
+}
+const char *oc_json_key(const oc_json *child)
+{
+    return child->string ? child->string : "";
+}
+int64_t oc_json_count(const oc_json *j)
+{
+    return j ? cJSON_GetArraySize(j) : 0;
+}
 
 /* Before any value or key: comma and, when indenting, a new line. */
 static void lead(oc_jw *w)

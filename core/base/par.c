@@ -2,9 +2,15 @@
 
 #include <omp.h>
 
-int oc_par_workers(void) { return omp_get_max_threads(); }
+int oc_par_workers(void)
+{
+    return omp_get_max_threads();
+}
 
-int oc_par_cores(void) { return omp_get_num_procs(); }
+int oc_par_cores(void)
+{
+    return omp_get_num_procs();
+}
 
 void oc_par_set_workers(int n)
 {

@@ -8,7 +8,10 @@ void oc_rng_init(oc_rng *r, uint64_t seed, uint64_t stream)
         r->s[i] = oc_rng_at(oc_mix64(seed) ^ stream, i);
 }
 
-static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
+static uint64_t rotl(uint64_t x, int k)
+{
+    return x << k | x >> (64 - k);
+}
 
 uint64_t oc_rng_u64(oc_rng *r)
 {
@@ -35,7 +38,10 @@ uint64_t oc_rng_below(oc_rng *r, uint64_t n)
     return x % n;
 }
 
-double oc_rng_f64(oc_rng *r) { return (double)(oc_rng_u64(r) >> 11) * 0x1p-53; }
+double oc_rng_f64(oc_rng *r)
+{
+    return (double)(oc_rng_u64(r) >> 11) * 0x1p-53;
+}
 
 double oc_rng_normal(oc_rng *r)
 {

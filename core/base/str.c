@@ -96,9 +96,11 @@ int oc_utf8_decode(const char *s, size_t n, uint32_t *cp)
 {
     const unsigned char *p = (const unsigned char *)s;
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    int len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-              : p[0] >= 0xf0 && p[0] < 0xf5                 ? 4
-                                                            : 0;
+    int len = p[0] < 0x80                   ? 1
+              : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+              : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+              : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                            : 0;
     *cp = 0xfffd;
     if (len == 0 || (size_t)len > n)
         return 1;

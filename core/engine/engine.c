@@ -115,7 +115,8 @@ static void emit_setting(oc_engine *e, const change *c, const char *why)
 
 /* --- requests, on the engine thread ------------------------------------------------------------ */
 
-static oc_status apply_set(oc_engine *e, const oc_request *r, const oc_job_hooks *hooks, oc_err *err)
+static oc_status apply_set(oc_engine *e, const oc_request *r, const oc_job_hooks *hooks,
+                           oc_err *err)
 {
     change c = {.step = -1};
     oc_strlcpy(c.key, r->key, sizeof c.key);
@@ -283,15 +284,19 @@ static void run(oc_engine *e, const oc_request *r)
     pthread_mutex_unlock(&e->req_mu);
     if (rc != OC_OK && rc != OC_CANCELLED)
         oc_job_alert(&e->job, "error", "%s", err.msg);
-    emit_job(e, rc == OC_OK ? "done" : stopping ? "stopped" : rc == OC_CANCELLED ? "cancelled" : "failed",
+    emit_job(e,
+             rc == OC_OK          ? "done"
+             : stopping           ? "stopped"
+             : rc == OC_CANCELLED ? "cancelled"
+                                  : "failed",
              rc == OC_OK ? r->text : err.msg, -1);
     pthread_mutex_lock(&e->req_mu);
     e->busy = e->paused = false;
     // Requests that only make sense during a run and came too late.
     int64_t kept = 0;
     for (int64_t i = 0; i < e->n_req; i++)
-        if (e->req[i].kind != OC_REQ_PAUSE && e->req[i].kind != OC_REQ_RESUME && e->req[i].kind != OC_REQ_CANCEL &&
-            e->req[i].kind != OC_REQ_SAVE)
+        if (e->req[i].kind != OC_REQ_PAUSE && e->req[i].kind != OC_REQ_RESUME &&
+            e->req[i].kind != OC_REQ_CANCEL && e->req[i].kind != OC_REQ_SAVE)
             e->req[kept++] = e->req[i];
     e->n_req = kept;
     pthread_mutex_unlock(&e->req_mu);
@@ -421,7 +426,9 @@ static oc_status admit(oc_engine *e, const oc_request *r, oc_err *err)
         return OC_OK;
     case OC_REQ_RESUME:
         if (!e->paused)
-            return OC_FAIL(err, OC_STATE, e->busy ? "the run is not paused" : "nothing is running; start with 'run' or 'continue'");
+            return OC_FAIL(err, OC_STATE,
+                           e->busy ? "the run is not paused"
+                                   : "nothing is running; start with 'run' or 'continue'");
         return OC_OK;
     case OC_REQ_CANCEL:
     case OC_REQ_SAVE:
@@ -434,7 +441,8 @@ static oc_status admit(oc_engine *e, const oc_request *r, oc_err *err)
         return OC_OK;
     case OC_REQ_UNDO:
         if (e->n_undo == 0)
-            return OC_FAIL(err, OC_STATE, "nothing to undo: no setting was changed in this process");
+            return OC_FAIL(err, OC_STATE,
+                           "nothing to undo: no setting was changed in this process");
         e->n_undo--;
         return OC_OK;
     case OC_REQ_NOTE: return OC_OK;
@@ -456,7 +464,10 @@ oc_status oc_engine_request(oc_engine *e, const oc_request *r, oc_err *err)
     return rc;
 }
 
-int oc_engine_fd(const oc_engine *e) { return e->pipe[0]; }
+int oc_engine_fd(const oc_engine *e)
+{
+    return e->pipe[0];
+}
 
 bool oc_engine_busy(const oc_engine *e)
 {

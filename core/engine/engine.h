@@ -26,15 +26,15 @@ void oc_engine_stop(oc_engine *e);
 void oc_engine_free(oc_engine *e); /* stops first */
 
 typedef enum {
-    OC_REQ_RUN,     /* start the stages of run.stages; text: recipe name */
-    OC_REQ_CONTINUE,/* the same, keeping stages whose output is there, from the last checkpoint */
+    OC_REQ_RUN,      /* start the stages of run.stages; text: recipe name */
+    OC_REQ_CONTINUE, /* the same, keeping stages whose output is there, from the last checkpoint */
     OC_REQ_PAUSE,
     OC_REQ_RESUME,
     OC_REQ_CANCEL,
-    OC_REQ_SET,     /* key, text = value */
-    OC_REQ_UNDO,    /* last change of a setting, and training back to where it was made */
-    OC_REQ_SAVE,    /* checkpoint now */
-    OC_REQ_NOTE     /* text: comes back as a note event at the current step */
+    OC_REQ_SET,  /* key, text = value */
+    OC_REQ_UNDO, /* last change of a setting, and training back to where it was made */
+    OC_REQ_SAVE, /* checkpoint now */
+    OC_REQ_NOTE  /* text: comes back as a note event at the current step */
 } oc_req_kind;
 
 typedef struct oc_request {

@@ -183,7 +183,8 @@ static bool read_real(const oc_json *j, double *out)
         return true;
     }
     const char *s = oc_json_str(j, "");
-    return (!strcmp(s, "NaN") || !strcmp(s, "Infinity") || !strcmp(s, "-Infinity")) && oc_parse_f64(s, out);
+    return (!strcmp(s, "NaN") || !strcmp(s, "Infinity") || !strcmp(s, "-Infinity")) &&
+           oc_parse_f64(s, out);
 }
 
 static bool decode_field(oc_event *e, const oc_event_field *f, const oc_json *j)
@@ -250,7 +251,8 @@ static oc_status decode(const oc_json *j, oc_event *out, oc_err *err)
         const oc_event_field *f = &types[type].field[i];
         const oc_json *v = oc_json_get(body, f->name);
         if (v && !decode_field(out, f, v))
-            return OC_FAIL(err, OC_FORMAT, "event %s: the field %s has the wrong kind", types[type].name, f->name);
+            return OC_FAIL(err, OC_FORMAT, "event %s: the field %s has the wrong kind",
+                           types[type].name, f->name);
     }
     return OC_OK;
 }

@@ -18,8 +18,8 @@
 struct oc_job_hooks;
 
 typedef struct oc_job {
-    oc_settings set;     /* live: changes only inside oc_job_poll */
-    char workdir[2048];  /* models/, ckpt/, cache/ lie below */
+    oc_settings set;    /* live: changes only inside oc_job_poll */
+    char workdir[2048]; /* models/, ckpt/, cache/ lie below */
     void *ctx;
     void (*emit)(void *ctx, const oc_event *e);
     oc_status (*poll)(void *ctx, struct oc_job *job, const struct oc_job_hooks *hooks, oc_err *err);
@@ -28,8 +28,8 @@ typedef struct oc_job {
 /* What a training stage offers; NULL for stages without a state worth saving. */
 typedef struct oc_job_hooks {
     void *ctx;
-    const char *run;   /* name of the curve */
-    int64_t step;      /* steps done */
+    const char *run; /* name of the curve */
+    int64_t step;    /* steps done */
     /* Write a training checkpoint; path [512] out. */
     oc_status (*save)(void *ctx, const char *reason, char *path, oc_err *err);
     /* Go back to a checkpoint written by save; *step out. */

@@ -27,7 +27,8 @@ void oc_pipeline_name(const oc_pipeline *p, const char *base, char out[32])
         oc_strlcpy(out, base, 32);
 }
 
-oc_status oc_pipeline_model_path(const oc_pipeline *p, const char *name, char out[OC_PATH_MAX], oc_err *err)
+oc_status oc_pipeline_model_path(const oc_pipeline *p, const char *name, char out[OC_PATH_MAX],
+                                 oc_err *err)
 {
     char models[OC_PATH_MAX];
     OC_TRY(oc_path_join(models, p->job->workdir, "models", err));
@@ -57,8 +58,8 @@ static void stage_begin(oc_pipeline *p, const char *kind, const char *run)
     oc_job_emit(p->job, &e);
 }
 
-static void stage_end(oc_pipeline *p, const char *kind, const char *run, const char *status, const char *message,
-                      const char *path, double seconds)
+static void stage_end(oc_pipeline *p, const char *kind, const char *run, const char *status,
+                      const char *message, const char *path, double seconds)
 {
     oc_event e;
     oc_event_init(&e, OC_EV_stage_end_T);
@@ -75,8 +76,8 @@ static void stage_end(oc_pipeline *p, const char *kind, const char *run, const c
 /* A stage of any kind between its two events. `path`: its model, "" when it makes none. */
 typedef oc_status (*stage_fn)(oc_pipeline *p, const char *run, const char *path, oc_err *err);
 
-static oc_status run_stage(oc_pipeline *p, const char *kind, const char *run, bool makes_model, bool trains,
-                           stage_fn fn, oc_err *err)
+static oc_status run_stage(oc_pipeline *p, const char *kind, const char *run, bool makes_model,
+                           bool trains, stage_fn fn, oc_err *err)
 {
     char path[OC_PATH_MAX] = "";
     if (makes_model) {
@@ -99,7 +100,11 @@ static oc_status run_stage(oc_pipeline *p, const char *kind, const char *run, bo
         return OC_OK;
     }
     bool stopped = rc == OC_CANCELLED && oc_str_starts(inner.msg, "stopped");
-    stage_end(p, kind, run, stopped ? "stopped" : rc == OC_CANCELLED ? "cancelled" : "failed", inner.msg, "", s);
+    stage_end(p, kind, run,
+              stopped              ? "stopped"
+              : rc == OC_CANCELLED ? "cancelled"
+                                   : "failed",
+              inner.msg, "", s);
     if (err && err->status == OC_OK)
         *err = inner;
     return rc;
@@ -107,7 +112,8 @@ static oc_status run_stage(oc_pipeline *p, const char *kind, const char *run, bo
 
 /* --- models ------------------------------------------------------------------------------------ */
 
-static double mean_tokens(const oc_dataset *d, const oc_checkpoint *c, int64_t max_len, double *cut_frac)
+static double mean_tokens(const oc_dataset *d, const oc_checkpoint *c, int64_t max_len,
+                          double *cut_frac)
 {
     oc_dataset head = *d;
     head.n = OC_MIN(d->n, 256);
@@ -136,12 +142,14 @@ static void emit_model(oc_pipeline *p, const oc_checkpoint *c, const char *name,
     m->vocab = c->model->dims.V;
     OC_EV_SET(m->casing, c->tok->lowercase ? "uncased" : "cased");
     OC_EV_SET(m->casing_from, oc_casing_from_text(c->casing_from));
-    m->mean_tokens = mean_tokens(&p->data.split[OC_SPLIT_TRAIN], c, oc_max_len(&c->config, p->job->set.train_max_len), &m->cut_frac);
+    m->mean_tokens = mean_tokens(&p->data.split[OC_SPLIT_TRAIN], c,
+                                 oc_max_len(&c->config, p->job->set.train_max_len), &m->cut_frac);
     oc_job_emit(p->job, &e);
 }
 
 /* Save, and go on with what a reader of the folder gets: the model that is judged is the saved one. */
-static oc_status save_and_reload(oc_pipeline *p, oc_checkpoint **c, const char *name, const char *path, oc_err *err)
+static oc_status save_and_reload(oc_pipeline *p, oc_checkpoint **c, const char *name,
+                                 const char *path, oc_err *err)
 {
     int64_t bytes;
     OC_TRY(oc_checkpoint_save(*c, path, &bytes, err));
@@ -153,8 +161,8 @@ static oc_status save_and_reload(oc_pipeline *p, oc_checkpoint **c, const char *
     return OC_OK;
 }
 
-static oc_status train_model(oc_pipeline *p, oc_phase phase, const char *run, oc_checkpoint *c, const float *soft,
-                             bool sparse, oc_err *err)
+static oc_status train_model(oc_pipeline *p, oc_phase phase, const char *run, oc_checkpoint *c,
+                             const float *soft, bool sparse, oc_err *err)
 {
     oc_train_spec spec = {
         .phase = phase,
@@ -181,7 +189,8 @@ static oc_status finetune_teacher(oc_pipeline *p, const char *run, const char *p
     oc_checkpoint *c = NULL;
     oc_status rc;
     OC_TRY_GOTO(out, rc,
-                oc_make_model(p->job, p->teacher.item[i - 1], &p->task, &p->data.split[OC_SPLIT_TRAIN],
+                oc_make_model(p->job, p->teacher.item[i - 1], &p->task,
+                              &p->data.split[OC_SPLIT_TRAIN],
                               (uint64_t)p->job->set.run_seed * 1000 + (uint64_t)i, &c, err));
     emit_model(p, c, run, 0);
     OC_TRY_GOTO(out, rc, train_model(p, OC_PHASE_FINETUNE, run, c, NULL, false, err));
@@ -196,7 +205,9 @@ out:
 static oc_status run_finetune(oc_pipeline *p, oc_err *err)
 {
     if (p->teacher.n == 0)
-        return OC_FAIL(err, OC_USAGE, "teacher.models is empty; name the teachers: folders, or new:L2-H128-A2-F512");
+        return OC_FAIL(
+            err, OC_USAGE,
+            "teacher.models is empty; name the teachers: folders, or new:L2-H128-A2-F512");
     for (int64_t i = 0; i < p->teacher.n; i++) {
         bool is_new = oc_str_starts(p->teacher.item[i], "new:");
         if (!p->job->set.teacher_finetune && !is_new)
@@ -209,7 +220,8 @@ static oc_status run_finetune(oc_pipeline *p, oc_err *err)
     return OC_OK;
 }
 
-oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32], char path[OC_PATH_MAX], oc_err *err)
+oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32],
+                                   char path[OC_PATH_MAX], oc_err *err)
 {
     char base[32];
     snprintf(base, sizeof base, "teacher-%lld", (long long)i + 1);
@@ -218,7 +230,9 @@ oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32
     if ((is_new || p->job->set.teacher_finetune) && oc_pipeline_find(p, base, name, path))
         return OC_OK;
     if (is_new)
-        return OC_FAIL(err, OC_STATE, "teacher %lld (%s) has not been trained; put finetune into run.stages", (long long)i + 1, spec);
+        return OC_FAIL(err, OC_STATE,
+                       "teacher %lld (%s) has not been trained; put finetune into run.stages",
+                       (long long)i + 1, spec);
     oc_strlcpy(name, base, 32);
     oc_strlcpy(path, spec, OC_PATH_MAX);
     return OC_OK;
@@ -235,7 +249,8 @@ static oc_status make_student(oc_pipeline *p, oc_checkpoint **out, oc_err *err)
     OC_TRY(oc_pipeline_teacher_path(p, 0, name, path, err));
     oc_checkpoint *t;
     OC_TRY(oc_checkpoint_load(path, (int32_t)p->task.labels.n, 0, &t, err));
-    oc_status rc = oc_make_student(t, (int32_t)s->student_n_layers, !strcmp(s->student_layers, "every"), out, err);
+    oc_status rc = oc_make_student(t, (int32_t)s->student_n_layers,
+                                   !strcmp(s->student_layers, "every"), out, err);
     oc_checkpoint_free(t);
     return rc;
 }
@@ -257,7 +272,8 @@ out:
 }
 
 /* The model a later stage starts from: the newest of `bases` (in order of preference), else run.model. */
-static oc_status load_input(oc_pipeline *p, const char *const *bases, int n, oc_checkpoint **out, oc_err *err)
+static oc_status load_input(oc_pipeline *p, const char *const *bases, int n, oc_checkpoint **out,
+                            oc_err *err)
 {
     char name[32], path[OC_PATH_MAX];
     const char *given = p->job->set.run_model;
@@ -279,15 +295,17 @@ static oc_status load_input(oc_pipeline *p, const char *const *bases, int n, oc_
         if (pass == 0 && *given)
             return oc_checkpoint_load(given, (int32_t)p->task.labels.n, 0, out, err);
     }
-    return OC_FAIL(err, OC_STATE, "there is no model to start from; set run.model to a model folder, or put distill into run.stages");
+    return OC_FAIL(
+        err, OC_STATE,
+        "there is no model to start from; set run.model to a model folder, or put distill into run.stages");
 }
 
 static oc_status check_labels(const oc_pipeline *p, const oc_checkpoint *c, oc_err *err)
 {
     if (c->model->dims.K == p->task.labels.n)
         return OC_OK;
-    return OC_FAIL(err, OC_SHAPE, "%s has %d labels, the task '%s' has %lld", c->path, c->model->dims.K, p->task.name,
-                   (long long)p->task.labels.n);
+    return OC_FAIL(err, OC_SHAPE, "%s has %d labels, the task '%s' has %lld", c->path,
+                   c->model->dims.K, p->task.name, (long long)p->task.labels.n);
 }
 
 static oc_status prune(oc_pipeline *p, const char *run, const char *path, oc_err *err)
@@ -301,11 +319,17 @@ static oc_status prune(oc_pipeline *p, const char *run, const char *path, oc_err
     OC_TRY_GOTO(out, rc, check_labels(p, c, err));
     bool global = !strcmp(s->prune_scope, "global");
     if (strcmp(s->prune_method, "magnitude") != 0) {
-        OC_TRY_GOTO(out, rc, oc_importance_measure(p->job, c, &p->data.split[OC_SPLIT_TRAIN], s->prune_notes, &im, err));
-        OC_TRY_GOTO(out, rc, oc_prune_structured(p->job, c, &im, s->prune_heads, s->prune_ffn, global, run, err));
+        OC_TRY_GOTO(out, rc,
+                    oc_importance_measure(p->job, c, &p->data.split[OC_SPLIT_TRAIN], s->prune_notes,
+                                          &im, err));
+        OC_TRY_GOTO(
+            out, rc,
+            oc_prune_structured(p->job, c, &im, s->prune_heads, s->prune_ffn, global, run, err));
     }
     if (strcmp(s->prune_method, "structured") != 0)
-        OC_TRY_GOTO(out, rc, oc_prune_magnitude(p->job, c->model, s->prune_sparsity, global, run, NULL, err));
+        OC_TRY_GOTO(
+            out, rc,
+            oc_prune_magnitude(p->job, c->model, s->prune_sparsity, global, run, NULL, err));
     else
         oc_report_sparsity(p->job, c->model, (double)NAN, run);
     OC_TRY_GOTO(out, rc, save_and_reload(p, &c, run, path, err));
@@ -359,8 +383,11 @@ static oc_status quantize(oc_pipeline *p, const char *run, const char *path, oc_
     oc_report_sparsity(p->job, c->model, (double)NAN, run);
     oc_dataset calib = p->data.split[OC_SPLIT_VALID];
     calib.n = OC_MIN(calib.n, s->quant_notes);
-    OC_TRY_GOTO(out, rc, oc_encode_all(p->job, &calib, c->tok, oc_max_len(&c->config, s->train_max_len), &notes, err));
-    OC_TRY_GOTO(out, rc, oc_quantize_drift(p->job, f32, c->model, &notes, s->quant_notes, run, err));
+    OC_TRY_GOTO(out, rc,
+                oc_encode_all(p->job, &calib, c->tok, oc_max_len(&c->config, s->train_max_len),
+                              &notes, err));
+    OC_TRY_GOTO(out, rc,
+                oc_quantize_drift(p->job, f32, c->model, &notes, s->quant_notes, run, err));
     rc = oc_pipeline_candidate(p, c, run, "quantize", 0, err);
 out:
     oc_encoded_release(&notes);
@@ -424,9 +451,9 @@ static oc_status run_stages(oc_pipeline *p, oc_err *err)
         bool trains;
         stage_fn fn;
     } table[] = {
-        {"distill", "student", true, distill},     {"prune", "pruned", false, prune},
-        {"recover", "recovered", true, recover},   {"quantize", "quantized", false, quantize},
-        {"evaluate", "", false, evaluate},         {"bench", "", false, bench},
+        {"distill", "student", true, distill},   {"prune", "pruned", false, prune},
+        {"recover", "recovered", true, recover}, {"quantize", "quantized", false, quantize},
+        {"evaluate", "", false, evaluate},       {"bench", "", false, bench},
     };
     if (oc_pipeline_has(p, "finetune"))
         OC_TRY(run_finetune(p, err));
@@ -439,7 +466,8 @@ static oc_status run_stages(oc_pipeline *p, oc_err *err)
         else
             oc_strlcpy(run, table[i].kind, sizeof run);
         OC_TRY(oc_job_poll(p->job, NULL, err));
-        OC_TRY(run_stage(p, table[i].kind, run, *table[i].model != 0, table[i].trains, table[i].fn, err));
+        OC_TRY(run_stage(p, table[i].kind, run, *table[i].model != 0, table[i].trains, table[i].fn,
+                         err));
     }
     return OC_OK;
 }

@@ -44,13 +44,13 @@ typedef struct oc_measured {
 typedef struct oc_pipeline {
     oc_job *job;
     bool resume;
-    int64_t run_no;           /* 1 = first run in this folder */
+    int64_t run_no; /* 1 = first run in this folder */
     oc_strlist stages;
-    int64_t i_stage;          /* index of the next stage event */
+    int64_t i_stage; /* index of the next stage event */
     oc_task task;
     oc_data data;
-    oc_strlist teacher;       /* specifications */
-    float *soft;              /* ensemble logits on train, owned; NULL without teachers */
+    oc_strlist teacher; /* specifications */
+    float *soft;        /* ensemble logits on train, owned; NULL without teachers */
     oc_measured seen[OC_MAX_MEASURED];
     int32_t n_seen;
 } oc_pipeline;
@@ -58,9 +58,11 @@ typedef struct oc_pipeline {
 bool oc_pipeline_has(const oc_pipeline *p, const char *stage);
 /* "student", or "student-2" in the second run. */
 void oc_pipeline_name(const oc_pipeline *p, const char *base, char out[32]);
-oc_status oc_pipeline_model_path(const oc_pipeline *p, const char *name, char out[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
+oc_status oc_pipeline_model_path(const oc_pipeline *p, const char *name, char out[OC_PATH_MAX],
+                                 oc_err *err) OC_NODISCARD;
 /* Newest existing model of that base name up to this run; false when there is none. */
-bool oc_pipeline_find(const oc_pipeline *p, const char *base, char name[32], char path[OC_PATH_MAX]);
+bool oc_pipeline_find(const oc_pipeline *p, const char *base, char name[32],
+                      char path[OC_PATH_MAX]);
 
 /* pipeline_data.c: task and splits from the settings (events: data, baseline, alert for bad rows). */
 oc_status oc_pipeline_load_data(oc_pipeline *p, oc_err *err) OC_NODISCARD;
@@ -68,8 +70,8 @@ oc_status oc_pipeline_task(const oc_settings *s, oc_task *out, oc_err *err) OC_N
 
 /* pipeline_measure.c */
 /* Test metrics of a model as a candidate event (n_boot 0: without interval). */
-oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const char *name, const char *stage,
-                                int64_t n_boot, oc_err *err) OC_NODISCARD;
+oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const char *name,
+                                const char *stage, int64_t n_boot, oc_err *err) OC_NODISCARD;
 /* Logits of all teachers on all splits (cached), their weights, p->soft, and the ensemble's candidate. */
 oc_status oc_pipeline_ensemble(oc_pipeline *p, int64_t n_boot, oc_err *err) OC_NODISCARD;
 oc_status oc_pipeline_evaluate(oc_pipeline *p, oc_err *err) OC_NODISCARD;
@@ -78,6 +80,7 @@ oc_status oc_pipeline_bench(oc_pipeline *p, oc_err *err) OC_NODISCARD;
 void oc_pipeline_accept(oc_pipeline *p);
 
 /* Folder of teacher i: its model of this session, or the folder it was given as. */
-oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32], char path[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
+oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32],
+                                   char path[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
 
 #endif

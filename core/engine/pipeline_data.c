@@ -13,7 +13,8 @@ oc_status oc_pipeline_task(const oc_settings *s, oc_task *out, oc_err *err)
     oc_task t = {0};
     if (oc_task_preset(s->task, &t, NULL) != OC_OK) {
         // Any other table: the columns have to be said.
-        t = (oc_task){.delimiter = ',', .text_column = "text", .label_column = "label", .id_column = "id"};
+        t = (oc_task){
+            .delimiter = ',', .text_column = "text", .label_column = "label", .id_column = "id"};
         oc_strlcpy(t.name, s->task, sizeof t.name);
     }
     if (*s->data_text)
@@ -98,7 +99,8 @@ static oc_status load(oc_pipeline *p, oc_err *err)
     const oc_settings *s = &p->job->set;
     if (!strcmp(s->data_source, "notes")) {
         oc_notes_opts o = {.task = s->task, .seed = (uint64_t)s->data_seed, .noise = s->data_noise};
-        const int64_t rows[OC_N_SPLITS] = {s->data_rows_train, s->data_rows_valid, s->data_rows_test};
+        const int64_t rows[OC_N_SPLITS] = {s->data_rows_train, s->data_rows_valid,
+                                           s->data_rows_test};
         oc_task_release(&p->task); // the notes bring their own
         return oc_notes_data(&o, rows, &p->task, &p->data, err);
     }
@@ -115,7 +117,9 @@ static oc_status load(oc_pipeline *p, oc_err *err)
         .need_labels = true,
     };
     if (!*src.file && !*src.files[OC_SPLIT_TRAIN])
-        return OC_FAIL(err, OC_USAGE, "no data is named; set data.train (and data.test), or data.file, or data.source to notes for synthetic ones");
+        return OC_FAIL(
+            err, OC_USAGE,
+            "no data is named; set data.train (and data.test), or data.file, or data.source to notes for synthetic ones");
     return oc_data_load(&src, &p->task, &p->data, err);
 }
 
@@ -136,19 +140,24 @@ oc_status oc_pipeline_load_data(oc_pipeline *p, oc_err *err)
     OC_TRY(oc_pipeline_task(&p->job->set, &p->task, err));
     OC_TRY(load(p, err));
     if (p->data.split[OC_SPLIT_TEST].n == 0)
-        return OC_FAIL(err, OC_FORMAT, "there are no test rows; set data.test, data.split_column or data.test_every");
+        return OC_FAIL(
+            err, OC_FORMAT,
+            "there are no test rows; set data.test, data.split_column or data.test_every");
     for (int i = 0; i < OC_N_SPLITS; i++)
         OC_TRY(emit_split(p, (oc_split)i, err));
     if (p->data.bad.n > 0)
-        oc_job_alert(p->job, "warn", "%lld bad rows were skipped; the first: %s", (long long)p->data.bad.n,
+        oc_job_alert(p->job, "warn", "%lld bad rows were skipped; the first: %s",
+                     (long long)p->data.bad.n,
                      p->data.bad.first.n ? p->data.bad.first.item[0] : "?");
     for (int64_t i = 1; i < p->data.bad.first.n; i++)
         oc_job_log(p->job, "warn", "%s", p->data.bad.first.item[i]);
     oc_auroc_kind kind = !strcmp(p->job->set.eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
     oc_metrics m;
-    OC_TRY(oc_baseline_majority(&p->data.split[OC_SPLIT_TRAIN], &p->data.split[OC_SPLIT_TEST], kind, &m, err));
+    OC_TRY(oc_baseline_majority(&p->data.split[OC_SPLIT_TRAIN], &p->data.split[OC_SPLIT_TEST], kind,
+                                &m, err));
     emit_baseline(p, "majority", &m);
-    OC_TRY(oc_baseline_naive_bayes(&p->data.split[OC_SPLIT_TRAIN], &p->data.split[OC_SPLIT_TEST], kind, &m, err));
+    OC_TRY(oc_baseline_naive_bayes(&p->data.split[OC_SPLIT_TRAIN], &p->data.split[OC_SPLIT_TEST],
+                                   kind, &m, err));
     emit_baseline(p, "naive Bayes", &m);
     return OC_OK;
 }

@@ -16,13 +16,15 @@ static oc_auroc_kind auroc_kind(const oc_pipeline *p)
     return !strcmp(p->job->set.eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
 }
 
-static oc_status metrics_of(oc_pipeline *p, const oc_dataset *d, float *logits, int64_t n_boot, oc_metrics *m, oc_err *err)
+static oc_status metrics_of(oc_pipeline *p, const oc_dataset *d, float *logits, int64_t n_boot,
+                            oc_metrics *m, oc_err *err)
 {
     if (d->kind == OC_TASK_MULTI)
         oc_sigmoid_rows(logits, d->n, d->K, logits);
     else
         oc_softmax_rows(logits, d->n, d->K, logits);
-    return oc_metrics_compute(d, logits, auroc_kind(p), n_boot, (uint64_t)p->job->set.run_seed, m, err);
+    return oc_metrics_compute(d, logits, auroc_kind(p), n_boot, (uint64_t)p->job->set.run_seed, m,
+                              err);
 }
 
 static oc_measured *measured(oc_pipeline *p, const char *name)
@@ -38,7 +40,8 @@ static oc_measured *measured(oc_pipeline *p, const char *name)
     return m;
 }
 
-static void emit_candidate(oc_pipeline *p, oc_event *e, const char *name, const char *stage, const oc_metrics *m)
+static void emit_candidate(oc_pipeline *p, oc_event *e, const char *name, const char *stage,
+                           const oc_metrics *m)
 {
     oc_ev_candidate *c = &e->u.candidate;
     OC_EV_SET(c->model, name);
@@ -66,7 +69,8 @@ static int64_t model_bytes(const char *folder)
     char path[OC_PATH_MAX];
     if (oc_str_ends(folder, ".safetensors"))
         return oc_file_bytes(folder);
-    return oc_path_join(path, folder, "model.safetensors", NULL) == OC_OK ? oc_file_bytes(path) : -1;
+    return oc_path_join(path, folder, "model.safetensors", NULL) == OC_OK ? oc_file_bytes(path)
+                                                                          : -1;
 }
 
 /* Size, parameters and precision of one model into a candidate event. */
@@ -78,7 +82,8 @@ static void describe(oc_ev_candidate *c, const oc_checkpoint *k)
     c->bytes = model_bytes(k->path);
 }
 
-oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const char *name, const char *stage, int64_t n_boot, oc_err *err)
+oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const char *name,
+                                const char *stage, int64_t n_boot, oc_err *err)
 {
     const oc_dataset *test = &p->data.split[OC_SPLIT_TEST];
     oc_encoded e = {0};
@@ -92,7 +97,9 @@ oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const ch
     } else {
         char what[96];
         snprintf(what, sizeof what, "evaluating %s", name);
-        OC_TRY_GOTO(out, rc, oc_encode_all(p->job, test, c->tok, oc_max_len(&c->config, p->job->set.train_max_len), &e, err));
+        OC_TRY_GOTO(out, rc,
+                    oc_encode_all(p->job, test, c->tok,
+                                  oc_max_len(&c->config, p->job->set.train_max_len), &e, err));
         OC_TRY_GOTO(out, rc, oc_infer_all(p->job, c->model, &e, 8192, what, logits, err));
     }
     OC_TRY_GOTO(out, rc, metrics_of(p, test, logits, n_boot, &m, err));
@@ -132,8 +139,9 @@ static oc_status ask_teacher(oc_pipeline *p, ensemble *en, int64_t i, int64_t n_
     OC_TRY(oc_checkpoint_load(path, 0, 0, &c, err));
     oc_status rc = OC_OK;
     if (c->head_missing || c->model->dims.K != p->task.labels.n)
-        rc = OC_FAIL(err, OC_SHAPE, "teacher %s has %d labels, the task '%s' has %lld%s", path, c->head_missing ? 0 : c->model->dims.K,
-                     p->task.name, (long long)p->task.labels.n, "; finetune it on this task (teacher.finetune)");
+        rc = OC_FAIL(err, OC_SHAPE, "teacher %s has %d labels, the task '%s' has %lld%s", path,
+                     c->head_missing ? 0 : c->model->dims.K, p->task.name,
+                     (long long)p->task.labels.n, "; finetune it on this task (teacher.finetune)");
     float *probs = NULL;
     for (int s = 0; rc == OC_OK && s < OC_N_SPLITS; s++) {
         const oc_dataset *d = &p->data.split[s];
@@ -165,7 +173,8 @@ static oc_status ask_teacher(oc_pipeline *p, ensemble *en, int64_t i, int64_t n_
     return rc;
 }
 
-static oc_status judge_ensemble(oc_pipeline *p, ensemble *en, oc_rule rule, int64_t n_boot, oc_err *err)
+static oc_status judge_ensemble(oc_pipeline *p, ensemble *en, oc_rule rule, int64_t n_boot,
+                                oc_err *err)
 {
     const oc_dataset *test = &p->data.split[OC_SPLIT_TEST];
     const oc_dataset *train = &p->data.split[OC_SPLIT_TRAIN];
@@ -177,8 +186,10 @@ static oc_status judge_ensemble(oc_pipeline *p, ensemble *en, oc_rule rule, int6
         oc_free(soft);
         return OC_FAIL(err, OC_NOMEM, "out of memory for the ensemble's logits");
     }
-    oc_ensemble_combine(rule, en->weights, (const float *const *)en->logits[OC_SPLIT_TRAIN], n, train->n, train->K, train->kind, soft);
-    oc_ensemble_combine(rule, en->weights, (const float *const *)en->logits[OC_SPLIT_TEST], n, test->n, test->K, test->kind, mean);
+    oc_ensemble_combine(rule, en->weights, (const float *const *)en->logits[OC_SPLIT_TRAIN], n,
+                        train->n, train->K, train->kind, soft);
+    oc_ensemble_combine(rule, en->weights, (const float *const *)en->logits[OC_SPLIT_TEST], n,
+                        test->n, test->K, test->kind, mean);
     oc_free(p->soft);
     p->soft = soft;
     oc_metrics m;
@@ -199,7 +210,9 @@ oc_status oc_pipeline_ensemble(oc_pipeline *p, int64_t n_boot, oc_err *err)
 {
     int64_t n = p->teacher.n;
     if (n == 0)
-        return OC_FAIL(err, OC_USAGE, "teacher.models is empty; name the teachers: folders, or new:L2-H128-A2-F512");
+        return OC_FAIL(
+            err, OC_USAGE,
+            "teacher.models is empty; name the teachers: folders, or new:L2-H128-A2-F512");
     ensemble en = {0};
     oc_rule rule;
     OC_TRY(oc_rule_parse(p->job->set.ensemble_rule, &rule, err));
@@ -214,7 +227,8 @@ oc_status oc_pipeline_ensemble(oc_pipeline *p, int64_t n_boot, oc_err *err)
     for (int64_t i = 0; rc == OC_OK && i < n; i++)
         rc = ask_teacher(p, &en, i, n_boot, err);
     if (rc == OC_OK)
-        rc = oc_ensemble_weights(rule, p->job->set.ensemble_weights, en.valid_auroc, n, en.weights, err);
+        rc = oc_ensemble_weights(rule, p->job->set.ensemble_weights, en.valid_auroc, n, en.weights,
+                                 err);
     if (rc == OC_OK) {
         oc_event ev;
         oc_event_init(&ev, OC_EV_ensemble_T);
@@ -233,10 +247,15 @@ oc_status oc_pipeline_ensemble(oc_pipeline *p, int64_t n_boot, oc_err *err)
 
 static const struct {
     const char *base, *stage;
-} made[] = {{"student", "distill"}, {"pruned", "prune"}, {"recovered", "recover"}, {"quantized", "quantize"}};
+} made[] = {{"student", "distill"},
+            {"pruned", "prune"},
+            {"recovered", "recover"},
+            {"quantized", "quantize"}};
 
 /* Models this run made, or for a run without them: run.model. */
-static oc_status for_each_model(oc_pipeline *p, oc_status (*fn)(oc_pipeline *, const char *, const char *, const char *, void *, oc_err *),
+static oc_status for_each_model(oc_pipeline *p,
+                                oc_status (*fn)(oc_pipeline *, const char *, const char *,
+                                                const char *, void *, oc_err *),
                                 void *ctx, oc_err *err)
 {
     int64_t n = 0;
@@ -257,18 +276,21 @@ static oc_status for_each_model(oc_pipeline *p, oc_status (*fn)(oc_pipeline *, c
         n++;
     }
     if (n == 0 && p->teacher.n == 0)
-        return OC_FAIL(err, OC_STATE, "there is no model to measure; set run.model to a model folder");
+        return OC_FAIL(err, OC_STATE,
+                       "there is no model to measure; set run.model to a model folder");
     return OC_OK;
 }
 
-static oc_status evaluate_one(oc_pipeline *p, const char *name, const char *stage, const char *path, void *ctx, oc_err *err)
+static oc_status evaluate_one(oc_pipeline *p, const char *name, const char *stage, const char *path,
+                              void *ctx, oc_err *err)
 {
     (void)ctx;
     oc_checkpoint *c;
     OC_TRY(oc_checkpoint_load(path, 0, 0, &c, err));
     oc_status rc = OC_OK;
     if (c->model->dims.K != p->task.labels.n)
-        rc = OC_FAIL(err, OC_SHAPE, "%s has %d labels, the task '%s' has %lld", path, c->model->dims.K, p->task.name, (long long)p->task.labels.n);
+        rc = OC_FAIL(err, OC_SHAPE, "%s has %d labels, the task '%s' has %lld", path,
+                     c->model->dims.K, p->task.name, (long long)p->task.labels.n);
     else
         rc = oc_pipeline_candidate(p, c, name, stage, p->job->set.eval_bootstrap, err);
     oc_checkpoint_free(c);
@@ -293,7 +315,8 @@ typedef struct bench_set {
     int n_teachers;
 } bench_set;
 
-static oc_status add_model(oc_pipeline *p, const char *name, const char *stage, const char *path, void *ctx, oc_err *err)
+static oc_status add_model(oc_pipeline *p, const char *name, const char *stage, const char *path,
+                           void *ctx, oc_err *err)
 {
     (void)p;
     bench_set *b = ctx;
@@ -360,7 +383,8 @@ static int stop_bench(void *ctx)
     return oc_job_poll(b->job, NULL, &b->err) != OC_OK;
 }
 
-static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_case *cases, const int *owner, int n)
+static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_case *cases,
+                           const int *owner, int n)
 {
     for (int i = 0; i < n; i++) {
         const oc_latency_case *c = &cases[i];
@@ -378,7 +402,8 @@ static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_
         e.u.latency.runs = c->n;
         oc_job_emit(p->job, &e);
         // The first setting is the one the final table compares.
-        if (c->threads == cases[0].threads && c->batch == cases[0].batch && c->length == cases[0].length) {
+        if (c->threads == cases[0].threads && c->batch == cases[0].batch &&
+            c->length == cases[0].length) {
             oc_event k;
             oc_event_init(&k, OC_EV_candidate_T);
             OC_EV_SET(k.u.candidate.precision, precision);
@@ -389,7 +414,8 @@ static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_
     }
 }
 
-static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int *owner, oc_err *err)
+static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int *owner,
+                       oc_err *err)
 {
     const oc_settings *s = &p->job->set;
     int32_t threads[16], batch[16], length[16];
@@ -400,7 +426,9 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
     for (int t = 0; t < nt; t++) {
         // Threads above cores measure the scheduler.
         if (threads[t] > oc_par_cores()) {
-            oc_job_alert(p->job, "warn", "bench.threads has %d, this machine has %d cores: left out", threads[t], oc_par_cores());
+            oc_job_alert(p->job, "warn",
+                         "bench.threads has %d, this machine has %d cores: left out", threads[t],
+                         oc_par_cores());
             continue;
         }
         for (int i = 0; i < nb * nl; i++) {
@@ -417,8 +445,9 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
                     .length = length[i % nl],
                 };
                 if (cases[n].length > longest) {
-                    oc_job_alert(p->job, "warn", "bench.length has %d, %s reads at most %d tokens: left out", cases[n].length,
-                                 m < 0 ? "the ensemble" : b->name[m], longest);
+                    oc_job_alert(p->job, "warn",
+                                 "bench.length has %d, %s reads at most %d tokens: left out",
+                                 cases[n].length, m < 0 ? "the ensemble" : b->name[m], longest);
                     continue;
                 }
                 owner[n++] = m;
@@ -426,7 +455,8 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
         }
     }
     if (n == 0)
-        return OC_FAIL(err, OC_USAGE, "nothing can be timed with bench.threads %s, bench.length %s", s->bench_threads, s->bench_length);
+        return OC_FAIL(err, OC_USAGE, "nothing can be timed with bench.threads %s, bench.length %s",
+                       s->bench_threads, s->bench_length);
     bench_stop stop = {.job = p->job};
     oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, stop_bench, &stop, err);
     if (stop.err.status != OC_OK && err)
@@ -475,17 +505,22 @@ void oc_pipeline_accept(oc_pipeline *p)
     if (!asked)
         return;
     if (!base || !final) {
-        oc_job_alert(p->job, "accept", "the acceptance rules need a measured baseline '%s' and a final model", s->bench_baseline);
+        oc_job_alert(p->job, "accept",
+                     "the acceptance rules need a measured baseline '%s' and a final model",
+                     s->bench_baseline);
         return;
     }
     double drop = base->auroc - final->auroc;
     if (s->accept_auroc_drop < 1 && !(drop <= s->accept_auroc_drop))
-        oc_job_alert(p->job, "accept", "%s loses %.4f macro AUROC against %s; accept.auroc_drop allows %g", final->name, drop, base->name,
-                     s->accept_auroc_drop);
-    double smaller = (double)base->bytes / (double)final->bytes;
+        oc_job_alert(p->job, "accept",
+                     "%s loses %.4f macro AUROC against %s; accept.auroc_drop allows %g",
+                     final->name, drop, base->name, s->accept_auroc_drop);
+    double smaller = (double)base->bytes / (double) final->bytes;
     if (s->accept_smaller > 0 && !(base->bytes > 0 && smaller >= s->accept_smaller))
-        oc_job_alert(p->job, "accept", "%s is %.2fx smaller than %s; accept.smaller asks for %g", final->name, smaller, base->name, s->accept_smaller);
+        oc_job_alert(p->job, "accept", "%s is %.2fx smaller than %s; accept.smaller asks for %g",
+                     final->name, smaller, base->name, s->accept_smaller);
     double faster = base->median_ms / final->median_ms;
     if (s->accept_faster > 0 && !(faster >= s->accept_faster))
-        oc_job_alert(p->job, "accept", "%s is %.2fx faster than %s; accept.faster asks for %g", final->name, faster, base->name, s->accept_faster);
+        oc_job_alert(p->job, "accept", "%s is %.2fx faster than %s; accept.faster asks for %g",
+                     final->name, faster, base->name, s->accept_faster);
 }

@@ -19,8 +19,14 @@
 /* clang-format on */
 static const oc_setting table[] = {OC_SETTING_LIST(XI, XR, XF, XT, XW)};
 
-int oc_setting_count(void) { return OC_COUNT(table); }
-const oc_setting *oc_setting_at(int i) { return &table[i]; }
+int oc_setting_count(void)
+{
+    return OC_COUNT(table);
+}
+const oc_setting *oc_setting_at(int i)
+{
+    return &table[i];
+}
 
 const oc_setting *oc_setting_find(const char *key)
 {
@@ -69,8 +75,8 @@ static oc_status set_number(oc_settings *s, const oc_setting *d, const char *val
     bool ok = d->type == OC_SET_INT ? oc_parse_i64(value, &whole) : oc_parse_f64(value, &real);
     double v = d->type == OC_SET_INT ? (double)whole : real;
     if (!ok || !(v >= d->lo && v <= d->hi))
-        return OC_FAIL(err, OC_USAGE, "%s is '%.60s'; it must be a %s from %.12g to %.12g", d->key, value,
-                       d->type == OC_SET_INT ? "whole number" : "number", d->lo, d->hi);
+        return OC_FAIL(err, OC_USAGE, "%s is '%.60s'; it must be a %s from %.12g to %.12g", d->key,
+                       value, d->type == OC_SET_INT ? "whole number" : "number", d->lo, d->hi);
     char *at = (char *)s + d->offset;
     if (d->type == OC_SET_INT)
         memcpy(at, &whole, sizeof whole);
@@ -97,12 +103,14 @@ oc_status oc_settings_set(oc_settings *s, const char *key, const char *value, oc
     }
     case OC_SET_TEXT:
         if (strlen(value) >= OC_TEXT_MAX)
-            return OC_FAIL(err, OC_USAGE, "%s is %zu bytes long; at most %d are kept", key, strlen(value), OC_TEXT_MAX - 1);
+            return OC_FAIL(err, OC_USAGE, "%s is %zu bytes long; at most %d are kept", key,
+                           strlen(value), OC_TEXT_MAX - 1);
         memmove(at, value, strlen(value) + 1);
         return OC_OK;
     case OC_SET_WORD:
         if (!is_word(d->words, value))
-            return OC_FAIL(err, OC_USAGE, "%s is '%.60s'; it must be one of %s", key, value, d->words);
+            return OC_FAIL(err, OC_USAGE, "%s is '%.60s'; it must be one of %s", key, value,
+                           d->words);
         strcpy(at, value);
         return OC_OK;
     }
@@ -113,14 +121,18 @@ void oc_settings_get(const oc_settings *s, const oc_setting *d, char out[OC_TEXT
 {
     const char *at = (const char *)s + d->offset;
     switch (d->type) {
-    case OC_SET_INT: snprintf(out, OC_TEXT_MAX, "%lld", (long long)*(const int64_t *)(const void *)at); break;
+    case OC_SET_INT:
+        snprintf(out, OC_TEXT_MAX, "%lld", (long long)*(const int64_t *)(const void *)at);
+        break;
     case OC_SET_REAL: {
         char t[32];
         oc_fmt_f64(t, *(const double *)(const void *)at);
         oc_strlcpy(out, t, OC_TEXT_MAX);
         break;
     }
-    case OC_SET_FLAG: oc_strlcpy(out, *(const bool *)(const void *)at ? "true" : "false", OC_TEXT_MAX); break;
+    case OC_SET_FLAG:
+        oc_strlcpy(out, *(const bool *)(const void *)at ? "true" : "false", OC_TEXT_MAX);
+        break;
     case OC_SET_TEXT:
     case OC_SET_WORD: oc_strlcpy(out, at, OC_TEXT_MAX); break;
     }
@@ -128,7 +140,8 @@ void oc_settings_get(const oc_settings *s, const oc_setting *d, char out[OC_TEXT
 
 static oc_status check_stages(const oc_settings *s, oc_err *err)
 {
-    static const char *const known[] = {"finetune", "distill", "prune", "recover", "quantize", "evaluate", "bench"};
+    static const char *const known[] = {"finetune", "distill",  "prune", "recover",
+                                        "quantize", "evaluate", "bench"};
     oc_strlist l = {0};
     oc_status rc = oc_strlist_split(&l, s->run_stages, ',', err);
     int last = -1;
@@ -137,10 +150,15 @@ static oc_status check_stages(const oc_settings *s, oc_err *err)
         while (k < OC_COUNT(known) && strcmp(known[k], l.item[i]) != 0)
             k++;
         if (k == OC_COUNT(known))
-            rc = OC_FAIL(err, OC_USAGE, "run.stages has '%.40s'; stages are finetune, distill, prune, recover, quantize, evaluate, bench", l.item[i]);
+            rc = OC_FAIL(
+                err, OC_USAGE,
+                "run.stages has '%.40s'; stages are finetune, distill, prune, recover, quantize, evaluate, bench",
+                l.item[i]);
         else if (k <= last)
-            rc = OC_FAIL(err, OC_USAGE, "run.stages has '%s' after '%s'; stages run in the order finetune, distill, prune, recover, quantize, evaluate, bench",
-                         known[k], known[last]);
+            rc = OC_FAIL(
+                err, OC_USAGE,
+                "run.stages has '%s' after '%s'; stages run in the order finetune, distill, prune, recover, quantize, evaluate, bench",
+                known[k], known[last]);
         last = k;
     }
     if (rc == OC_OK && l.n == 0)
@@ -159,7 +177,9 @@ static oc_status check_counts(const char *key, const char *text, int64_t hi, oc_
     for (int64_t i = 0; rc == OC_OK && i < l.n; i++) {
         int64_t v;
         if (!oc_parse_i64(l.item[i], &v) || v < 1 || v > hi)
-            rc = OC_FAIL(err, OC_USAGE, "%s has '%.40s'; each must be a whole number from 1 to %lld", key, l.item[i], (long long)hi);
+            rc =
+                OC_FAIL(err, OC_USAGE, "%s has '%.40s'; each must be a whole number from 1 to %lld",
+                        key, l.item[i], (long long)hi);
     }
     oc_strlist_release(&l);
     return rc;
@@ -172,20 +192,26 @@ oc_status oc_settings_check(const oc_settings *s, oc_err *err)
     OC_TRY(check_counts("bench.batch", s->bench_batch, 4096, err));
     OC_TRY(check_counts("bench.length", s->bench_length, 4096, err));
     if (strlen(s->data_delimiter) != 1)
-        return OC_FAIL(err, OC_USAGE, "data.delimiter is '%.20s'; it must be one character", s->data_delimiter);
+        return OC_FAIL(err, OC_USAGE, "data.delimiter is '%.20s'; it must be one character",
+                       s->data_delimiter);
     if (!strcmp(s->ensemble_rule, "weights") && !*s->ensemble_weights)
-        return OC_FAIL(err, OC_USAGE, "ensemble.rule is weights, but ensemble.weights is empty; give one weight per teacher, such as 0.6,0.4");
+        return OC_FAIL(
+            err, OC_USAGE,
+            "ensemble.rule is weights, but ensemble.weights is empty; give one weight per teacher, such as 0.6,0.4");
     if (s->distill_soft == 0 && s->distill_hard == 0)
-        return OC_FAIL(err, OC_USAGE, "distill.soft and distill.hard are both 0; there is nothing to minimize");
+        return OC_FAIL(err, OC_USAGE,
+                       "distill.soft and distill.hard are both 0; there is nothing to minimize");
     return OC_OK;
 }
 
 /* A JSON value as the text oc_settings_set takes. Lists are joined with commas. */
-static oc_status value_text(const oc_json *v, char out[OC_TEXT_MAX], const char *what, const char *key, oc_err *err)
+static oc_status value_text(const oc_json *v, char out[OC_TEXT_MAX], const char *what,
+                            const char *key, oc_err *err)
 {
     if (oc_json_is_string(v)) {
         if (strlen(oc_json_str(v, "")) >= OC_TEXT_MAX)
-            return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" is longer than %d bytes", what, key, OC_TEXT_MAX - 1);
+            return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" is longer than %d bytes", what, key,
+                           OC_TEXT_MAX - 1);
         oc_strlcpy(out, oc_json_str(v, ""), OC_TEXT_MAX);
     } else if (oc_json_is_bool(v)) {
         strcpy(out, oc_json_bool(v, false) ? "true" : "false");
@@ -204,12 +230,14 @@ static oc_status value_text(const oc_json *v, char out[OC_TEXT_MAX], const char 
                 return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" is a list of lists", what, key);
             OC_TRY(value_text(i, t, what, key, err));
             if (n + strlen(t) + 2 > OC_TEXT_MAX)
-                return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" is longer than %d bytes", what, key, OC_TEXT_MAX - 1);
+                return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" is longer than %d bytes", what, key,
+                               OC_TEXT_MAX - 1);
             n += (size_t)snprintf(out + n, OC_TEXT_MAX - n, "%s%s", n ? "," : "", t);
         }
         out[n] = 0;
     } else {
-        return OC_FAIL(err, OC_FORMAT, "%s: \"%s\" must be a number, a string, true, false or a list", what, key);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: \"%s\" must be a number, a string, true, false or a list", what, key);
     }
     return OC_OK;
 }
@@ -217,7 +245,9 @@ static oc_status value_text(const oc_json *v, char out[OC_TEXT_MAX], const char 
 static oc_status apply_recipe(const oc_json *j, const char *what, oc_settings *s, oc_err *err)
 {
     if (!oc_json_is_object(j))
-        return OC_FAIL(err, OC_FORMAT, "%s: a recipe is a JSON object of settings, such as {\"distill.epochs\": 6}", what);
+        return OC_FAIL(err, OC_FORMAT,
+                       "%s: a recipe is a JSON object of settings, such as {\"distill.epochs\": 6}",
+                       what);
     for (const oc_json *v = oc_json_first(j); v; v = oc_json_next(v)) {
         const char *key = oc_json_key(v);
         if (!strcmp(key, "name") || !strcmp(key, "description"))

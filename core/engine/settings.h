@@ -138,7 +138,8 @@ const oc_setting *oc_setting_find(const char *key); /* NULL when unknown */
 
 void oc_settings_init(oc_settings *s); /* defaults */
 /* OC_USAGE: "unknown setting 'x.y'; did you mean ...", or what values the key takes. */
-oc_status oc_settings_set(oc_settings *s, const char *key, const char *value, oc_err *err) OC_NODISCARD;
+oc_status oc_settings_set(oc_settings *s, const char *key, const char *value,
+                          oc_err *err) OC_NODISCARD;
 /* Value as text, the form oc_settings_set reads back to the same value. */
 void oc_settings_get(const oc_settings *s, const oc_setting *d, char out[OC_TEXT_MAX]);
 /* Rules between settings (weights sum, stages known, ...): OC_USAGE. */

@@ -18,10 +18,16 @@
 #define BLOCK_FLOATS 16384 /* of S: 64 KiB */
 #define MAX_BLOCK    128   /* rows */
 
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static int64_t round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
 
 /* Scratch row stride for T keys. */
-static int64_t stride_of(int64_t T) { return round_up(T, OC_MAX(OC_LANES, oc_k->nr)); }
+static int64_t stride_of(int64_t T)
+{
+    return round_up(T, OC_MAX(OC_LANES, oc_k->nr));
+}
 
 /* Query rows in a block. Every output is one chain over k: the block size changes no bit. */
 static int64_t block_rows(int64_t T)
@@ -41,9 +47,9 @@ static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
 {
     int64_t rows = block_rows(T), ld = stride_of(T), at = 0;
     int64_t kt = oc_pack_f32_floats(D, T), kn = oc_pack_f32_floats(T, D);
-    int64_t size[8] = {kt, OC_MAX(kt, kn), train ? kn : 0, rows * D, rows * ld,
-                       train ? rows * ld : 0, train ? ld : 0,
-                       train ? oc_pack_f32_floats(rows, D) : 0};
+    int64_t size[8] = {
+        kt,        OC_MAX(kt, kn),        train ? kn : 0, rows * D,
+        rows * ld, train ? rows * ld : 0, train ? ld : 0, train ? oc_pack_f32_floats(rows, D) : 0};
     float **field[8] = {&p->kt, &p->v_or_vt, &p->kn, &p->q, &p->s, &p->ds, &p->mask, &p->small};
     for (int i = 0; i < 8; i++) {
         *field[i] = base ? base + at : NULL;
@@ -67,8 +73,8 @@ static void pack(oc_mat B, int64_t K, int64_t N, float *dst)
 {
     int64_t nr = oc_k->nr;
     for (int64_t n = 0; n < N; n += nr)
-        oc_k->pack_f32_panel(B.p + n * B.cs, B.cs, B.rs, K, (int32_t)OC_MIN(nr, N - n),
-                             (int32_t)nr, dst + n * K);
+        oc_k->pack_f32_panel(B.p + n * B.cs, B.cs, B.rs, K, (int32_t)OC_MIN(nr, N - n), (int32_t)nr,
+                             dst + n * K);
 }
 
 /* C[M,N] = A B (+ C), B packed. whole: C's rows have room for whole tiles, and are written so. */
@@ -89,18 +95,18 @@ typedef struct attn_job {
     const oc__layer *y;
     const oc_batch *batch;
     oc__drop drop;
-    int64_t words;        /* of randomness per (row, head) */
-    bool cls;             /* one query row per note */
-    float scale;          /* 1 / sqrt(D) */
-    float *dc, *dk, *dv;  /* backward */
+    int64_t words;       /* of randomness per (row, head) */
+    bool cls;            /* one query row per note */
+    float scale;         /* 1 / sqrt(D) */
+    float *dc, *dk, *dv; /* backward */
 } attn_job;
 
 /* One head of one note. */
 typedef struct head {
     int64_t a, T, D, AD;
-    int64_t k0;           /* first row of the note: keys, values */
-    int64_t q0, n_q;      /* first query row in its buffer, query rows */
-    const uint8_t *mask;  /* [T] or NULL */
+    int64_t k0;             /* first row of the note: keys, values */
+    int64_t q0, n_q;        /* first query row in its buffer, query rows */
+    const uint8_t *mask;    /* [T] or NULL */
     const float *q, *k, *v; /* at the note's first row, at the head's first column; stride AD */
     parts p;
 } head;

@@ -26,13 +26,13 @@
 #include "core/nn/model.h"
 
 typedef struct oc_batch {
-    int64_t B;             /* notes */
-    int64_t N;             /* rows of all notes */
-    const int32_t *start;  /* [B+1] first row of note b; start[B] = N */
-    const int32_t *ids;    /* [N] 0..V-1 */
-    const int32_t *types;  /* [N] 0..S-1, or NULL: all 0 */
-    const uint8_t *mask;   /* [N] 1 = attend to this row as a key, or NULL: all 1 */
-} oc_batch;                /* position of a row = its index in its note */
+    int64_t B;            /* notes */
+    int64_t N;            /* rows of all notes */
+    const int32_t *start; /* [B+1] first row of note b; start[B] = N */
+    const int32_t *ids;   /* [N] 0..V-1 */
+    const int32_t *types; /* [N] 0..S-1, or NULL: all 0 */
+    const uint8_t *mask;  /* [N] 1 = attend to this row as a key, or NULL: all 1 */
+} oc_batch;               /* position of a row = its index in its note */
 
 typedef struct oc_limits {
     int64_t max_B, max_N, max_T; /* largest batch that will come */

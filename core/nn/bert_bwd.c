@@ -66,14 +66,14 @@ static void input_grad(oc_bert *b, const oc__linear *lin, const float *dy, int64
 /* --- LayerNorm, dropout, activation -------------------------------------------------------- */
 
 typedef struct norm_job {
-    float *d;              /* in: dy, out: dx [n,H] */
-    const float *x, *g;    /* forward input, gain */
+    float *d;           /* in: dy, out: dx [n,H] */
+    const float *x, *g; /* forward input, gain */
     const float *mean, *rstd;
-    float *d_drop;         /* out: mask * dx, for the branch under a dropout; NULL: none */
+    float *d_drop;          /* out: mask * dx, for the branch under a dropout; NULL: none */
     oc__drop before, after; /* mask applied to dy first; mask of d_drop */
     oc__rows rows;
     int64_t H, words;
-    float *part;           /* [chunks][2H] */
+    float *part; /* [chunks][2H] */
     float *dg, *db;
 } norm_job;
 
@@ -148,8 +148,14 @@ static void feed_forward_backward(oc_bert *b, int32_t l, const oc__rows *rows,
 
     // out = LN2(s2), s2 = y + Dropout(g W2^T + b2)
     norm_backward(b,
-                  (norm_job){.d = d, .x = y->s2, .g = y->ln2_g, .mean = y->mean2,
-                             .rstd = y->rstd2, .d_drop = dh, .after = mask, .rows = *rows},
+                  (norm_job){.d = d,
+                             .x = y->s2,
+                             .g = y->ln2_g,
+                             .mean = y->mean2,
+                             .rstd = y->rstd2,
+                             .d_drop = dh,
+                             .after = mask,
+                             .rows = *rows},
                   OC_P_LN2_G, l, grad);
     oc_packed_f32 x = pack_input(b, y->g, R, y->F);
     weight_grad(b, &y->f2, dh, &x, grad);
@@ -197,8 +203,14 @@ static void attention_backward(oc_bert *b, int32_t l, const oc_batch *batch, con
 
     // y = LN1(s1), s1 = xr + Dropout(c Wo^T + bo)
     norm_backward(b,
-                  (norm_job){.d = d, .x = y->s1, .g = y->ln1_g, .mean = y->mean1,
-                             .rstd = y->rstd1, .d_drop = dh, .after = mask, .rows = *rows},
+                  (norm_job){.d = d,
+                             .x = y->s1,
+                             .g = y->ln1_g,
+                             .mean = y->mean1,
+                             .rstd = y->rstd1,
+                             .d_drop = dh,
+                             .after = mask,
+                             .rows = *rows},
                   OC_P_LN1_G, l, grad);
     oc_packed_f32 c = pack_input(b, y->c, rows->n, y->AD);
     weight_grad(b, &y->o, dh, &c, grad);
@@ -262,8 +274,12 @@ static void embed_backward(oc_bert *b, const oc_batch *batch, const oc_dropout *
     const oc_layout *lo = &b->m->layout;
     // x0 = Dropout(LN(e))
     norm_backward(b,
-                  (norm_job){.d = b->d, .x = b->e, .g = b->emb_g, .mean = b->mean0,
-                             .rstd = b->rstd0, .rows = {batch->N, NULL},
+                  (norm_job){.d = b->d,
+                             .x = b->e,
+                             .g = b->emb_g,
+                             .mean = b->mean0,
+                             .rstd = b->rstd0,
+                             .rows = {batch->N, NULL},
                              .before = oc__drop_at(drop, b->m->dims.p_hidden, -1, OC__SITE_EMB)},
                   OC_P_EMB_LN_G, -1, grad);
     embed_job j = {.batch = batch,

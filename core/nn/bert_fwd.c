@@ -83,8 +83,8 @@ static void embed_row(const embed_job *j, int64_t r, int64_t p)
     add_row(j->word, j->batch->ids[r], H, true, e);
     add_row(j->type, j->batch->types ? j->batch->types[r] : 0, H, false, e);
     add_row(j->pos, p, H, false, e);
-    oc_k->layernorm_row(e, b->emb_g, b->emb_b, H, b->m->dims.eps, x,
-                        b->mean0 ? b->mean0 + r : NULL, b->rstd0 ? b->rstd0 + r : NULL);
+    oc_k->layernorm_row(e, b->emb_g, b->emb_b, H, b->m->dims.eps, x, b->mean0 ? b->mean0 + r : NULL,
+                        b->rstd0 ? b->rstd0 + r : NULL);
     if (j->drop.off)
         oc__drop_row(&j->drop, r * j->words, H, x, x);
 }
@@ -181,8 +181,14 @@ static void attention(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dro
     oc__attn_forward(b, l, batch, drop);
     input c = {.x = y->c, .n = rows.n, .K = y->AD};
     apply(b, &c, &y->o, OC_EPI_NONE, y->s1, y->s1);
-    add_norm(b, (norm_job){.s = y->s1, .y = y->y, .mean = y->mean1, .rstd = y->rstd1, .x = y->xr,
-                           .g = y->ln1_g, .b = y->ln1_b, .rows = rows,
+    add_norm(b, (norm_job){.s = y->s1,
+                           .y = y->y,
+                           .mean = y->mean1,
+                           .rstd = y->rstd1,
+                           .x = y->xr,
+                           .g = y->ln1_g,
+                           .b = y->ln1_b,
+                           .rows = rows,
                            .drop = oc__drop_at(drop, d->p_hidden, l, OC__SITE_ATTN_OUT)});
 }
 
@@ -195,8 +201,14 @@ static void feed_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_
     apply(b, &in, &y->f1, b->act, y->u, y->g);
     input g = {.x = y->g, .n = rows.n, .K = y->F};
     apply(b, &g, &y->f2, OC_EPI_NONE, y->s2, y->s2);
-    add_norm(b, (norm_job){.s = y->s2, .y = y->out, .mean = y->mean2, .rstd = y->rstd2, .x = y->y,
-                           .g = y->ln2_g, .b = y->ln2_b, .rows = rows,
+    add_norm(b, (norm_job){.s = y->s2,
+                           .y = y->out,
+                           .mean = y->mean2,
+                           .rstd = y->rstd2,
+                           .x = y->y,
+                           .g = y->ln2_g,
+                           .b = y->ln2_b,
+                           .rows = rows,
                            .drop = oc__drop_at(drop, d->p_hidden, l, OC__SITE_FFN_OUT)});
 }
 

@@ -31,13 +31,16 @@ typedef enum {
 
 /* One dropout layer at one step. */
 typedef struct oc__drop {
-    uint64_t key;  /* of (seed, step, layer, site) */
-    uint32_t off;  /* of 65536 equally likely draws, how many drop; 0: no dropout */
-    float scale;   /* 65536 / (65536 - off) */
+    uint64_t key; /* of (seed, step, layer, site) */
+    uint32_t off; /* of 65536 equally likely draws, how many drop; 0: no dropout */
+    float scale;  /* 65536 / (65536 - off) */
 } oc__drop;
 
 /* Words of randomness for a row of n elements: four draws a word. */
-static inline int64_t oc__drop_words(int64_t n) { return (n + 3) / 4; }
+static inline int64_t oc__drop_words(int64_t n)
+{
+    return (n + 3) / 4;
+}
 oc__drop oc__drop_at(const oc_dropout *d, float p, int32_t layer, oc__site site);
 /* m[i] = 0 or scale for the n elements whose randomness starts at `word`. */
 void oc__drop_mask(const oc__drop *d, int64_t word, int64_t n, float *m);
@@ -52,7 +55,7 @@ typedef struct oc__linear {
     int64_t I, O;
     oc_packed_f32 f32; /* of W^T; in training packed into the shared buffer before each use */
     oc_packed_s8 s8;
-    int32_t param;     /* index in the layout: where its gradient goes */
+    int32_t param; /* index in the layout: where its gradient goes */
     int32_t param_bias;
 } oc__linear;
 
@@ -78,15 +81,15 @@ struct oc_bert {
     const oc_model *m; /* borrowed */
     oc_limits lim;
     oc_arena arena;
-    int workers;       /* the scratch below is for this many */
-    bool cls_only;     /* after the last attention only the [CLS] rows go on */
+    int workers;   /* the scratch below is for this many */
+    bool cls_only; /* after the last attention only the [CLS] rows go on */
     oc_epilogue act;
 
     oc__layer layer[OC_MAX_LAYERS];
     oc__linear pool, cls;
     const float *emb_g, *emb_b;
-    float *e, *mean0, *rstd0;   /* [N,H], [N], [N]: embeddings before their LN (training) */
-    float *cls_rows;            /* [B,H] what the pooler reads */
+    float *e, *mean0, *rstd0;    /* [N,H], [N], [N]: embeddings before their LN (training) */
+    float *cls_rows;             /* [B,H] what the pooler reads */
     float *pooled, *pooled_drop; /* [B,H] */
 
     /* Integer path: the present input, quantized. */
@@ -100,13 +103,13 @@ struct oc_bert {
     int64_t attn_floats;
 
     /* Backward. */
-    float *d;        /* [N,H] gradient of a layer's output, then of its input */
-    float *d_cls;    /* [B,H] the same where only the [CLS] rows go on */
-    float *d_drop;   /* [N,H] after a dropout mask */
-    float *d_wide;   /* [N, max(F, AD)] gradient of g, u, c, q */
+    float *d;         /* [N,H] gradient of a layer's output, then of its input */
+    float *d_cls;     /* [B,H] the same where only the [CLS] rows go on */
+    float *d_drop;    /* [N,H] after a dropout mask */
+    float *d_wide;    /* [N, max(F, AD)] gradient of g, u, c, q */
     float *d_k, *d_v; /* [N,AD] */
-    float *d_pool;   /* [B,H] */
-    float *ln_part;  /* [chunks of N][2H] partial sums of the LayerNorm gradients */
+    float *d_pool;    /* [B,H] */
+    float *ln_part;   /* [chunks of N][2H] partial sums of the LayerNorm gradients */
 };
 
 /* Rows of one piece of a parallel loop over rows. */
@@ -129,7 +132,10 @@ static inline oc__rows oc__rows_of(const oc_bert *b, const oc_batch *batch, int3
         return (oc__rows){batch->B, batch->start};
     return (oc__rows){batch->N, NULL};
 }
-static inline int64_t oc__row_at(const oc__rows *r, int64_t i) { return r->at ? r->at[i] : i; }
+static inline int64_t oc__row_at(const oc__rows *r, int64_t i)
+{
+    return r->at ? r->at[i] : i;
+}
 
 /* Attention of one layer over a batch (attention.c). */
 int64_t oc__attn_floats(int64_t T, int64_t D, bool train); /* scratch of one worker */

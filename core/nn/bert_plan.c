@@ -43,7 +43,9 @@ static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind,
     lin->f32 = (oc_packed_f32){.panel = b->pack, .K = p->cols, .N = p->rows};
     if (lin->wq)
         lin->s8 = (oc_packed_s8){.panel = OC_PUSH(a, int8_t, oc_pack_s8_bytes(p->cols, p->rows)),
-                                 .scale = w->scale, .K = p->cols, .N = p->rows,
+                                 .scale = w->scale,
+                                 .K = p->cols,
+                                 .N = p->rows,
                                  .Kp = (p->cols + 31) / 32 * 32};
     else if (!b->lim.train)
         lin->f32.panel = OC_PUSH(a, float, oc_pack_f32_floats(p->cols, p->rows));
@@ -74,18 +76,18 @@ static void place_weights(oc_bert *b, oc_arena *a)
 static void place_layer(oc_bert *b, oc_arena *a, oc__layer *y, bool cls)
 {
     int64_t N = b->lim.max_N, H = b->m->dims.H, R = cls ? b->lim.max_B : N;
-    y->xr = cls ? OC_PUSH(a, float, R * H) : y->x;
+    y->xr = cls ? OC_PUSH(a, float, R *H) : y->x;
     y->qx = OC_PUSH(a, float, R * y->AD);
     y->kx = OC_PUSH(a, float, N * y->AD);
     y->vx = OC_PUSH(a, float, N * y->AD);
     y->c = OC_PUSH(a, float, R * y->AD);
     y->lse = OC_PUSH(a, float, R * y->A);
-    y->s1 = OC_PUSH(a, float, R * H);
-    y->y = OC_PUSH(a, float, R * H);
+    y->s1 = OC_PUSH(a, float, R *H);
+    y->y = OC_PUSH(a, float, R *H);
     y->u = OC_PUSH(a, float, R * y->F);
     y->g = OC_PUSH(a, float, R * y->F);
-    y->s2 = OC_PUSH(a, float, R * H);
-    y->out = OC_PUSH(a, float, R * H);
+    y->s2 = OC_PUSH(a, float, R *H);
+    y->out = OC_PUSH(a, float, R *H);
     y->mean1 = OC_PUSH(a, float, R);
     y->rstd1 = OC_PUSH(a, float, R);
     y->mean2 = OC_PUSH(a, float, R);
@@ -96,22 +98,22 @@ static void place_training(oc_bert *b, oc_arena *a, widths w)
 {
     const oc_dims *d = &b->m->dims;
     int64_t N = b->lim.max_N, H = d->H;
-    float *x = OC_PUSH(a, float, N * H);
+    float *x = OC_PUSH(a, float, N *H);
     for (int32_t l = 0; l < d->L; l++) {
         b->layer[l].x = x;
         place_layer(b, a, &b->layer[l], oc__is_cls(b, l));
         x = b->layer[l].out;
     }
-    b->e = OC_PUSH(a, float, N * H);
+    b->e = OC_PUSH(a, float, N *H);
     b->mean0 = OC_PUSH(a, float, N);
     b->rstd0 = OC_PUSH(a, float, N);
-    b->d = OC_PUSH(a, float, N * H);
-    b->d_cls = OC_PUSH(a, float, b->lim.max_B * H);
-    b->d_drop = OC_PUSH(a, float, N * H);
-    b->d_wide = OC_PUSH(a, float, N * OC_MAX(w.F, w.AD));
-    b->d_k = OC_PUSH(a, float, N * w.AD);
-    b->d_v = OC_PUSH(a, float, N * w.AD);
-    b->d_pool = OC_PUSH(a, float, b->lim.max_B * H);
+    b->d = OC_PUSH(a, float, N *H);
+    b->d_cls = OC_PUSH(a, float, b->lim.max_B *H);
+    b->d_drop = OC_PUSH(a, float, N *H);
+    b->d_wide = OC_PUSH(a, float, N *OC_MAX(w.F, w.AD));
+    b->d_k = OC_PUSH(a, float, N *w.AD);
+    b->d_v = OC_PUSH(a, float, N *w.AD);
+    b->d_pool = OC_PUSH(a, float, b->lim.max_B *H);
     b->ln_part = OC_PUSH(a, float, (N + OC__ROW_GRAIN - 1) / OC__ROW_GRAIN * 2 * H);
 }
 
@@ -120,14 +122,14 @@ static void place_inference(oc_bert *b, oc_arena *a, widths w)
 {
     const oc_dims *d = &b->m->dims;
     int64_t N = b->lim.max_N, H = d->H;
-    oc__layer s = {.x = OC_PUSH(a, float, N * H)};
-    s.xr = b->cls_only ? OC_PUSH(a, float, b->lim.max_B * H) : s.x;
-    s.qx = s.c = OC_PUSH(a, float, N * w.AD);
-    s.kx = OC_PUSH(a, float, N * w.AD);
-    s.vx = OC_PUSH(a, float, N * w.AD);
-    s.s1 = s.s2 = OC_PUSH(a, float, N * H);
-    s.y = OC_PUSH(a, float, N * H);
-    s.u = s.g = OC_PUSH(a, float, N * w.F);
+    oc__layer s = {.x = OC_PUSH(a, float, N *H)};
+    s.xr = b->cls_only ? OC_PUSH(a, float, b->lim.max_B *H) : s.x;
+    s.qx = s.c = OC_PUSH(a, float, N *w.AD);
+    s.kx = OC_PUSH(a, float, N *w.AD);
+    s.vx = OC_PUSH(a, float, N *w.AD);
+    s.s1 = s.s2 = OC_PUSH(a, float, N *H);
+    s.y = OC_PUSH(a, float, N *H);
+    s.u = s.g = OC_PUSH(a, float, N *w.F);
     b->e = s.x;
     for (int32_t l = 0; l < d->L; l++) {
         oc__layer *y = &b->layer[l];
@@ -142,7 +144,7 @@ static void place_inference(oc_bert *b, oc_arena *a, widths w)
         y->y = s.y;
         y->u = s.u;
         y->g = s.g;
-        y->out = b->lim.keep_hidden ? OC_PUSH(a, float, N * H) : s.x;
+        y->out = b->lim.keep_hidden ? OC_PUSH(a, float, N *H) : s.x;
     }
 }
 
@@ -185,9 +187,9 @@ static void place(oc_bert *b, oc_arena *a)
         place_training(b, a, w);
     else
         place_inference(b, a, w);
-    b->cls_rows = b->cls_only ? b->layer[d->L - 1].out : OC_PUSH(a, float, B * H);
-    b->pooled = OC_PUSH(a, float, B * H);
-    b->pooled_drop = b->lim.train ? OC_PUSH(a, float, B * H) : b->pooled;
+    b->cls_rows = b->cls_only ? b->layer[d->L - 1].out : OC_PUSH(a, float, B *H);
+    b->pooled = OC_PUSH(a, float, B *H);
+    b->pooled_drop = b->lim.train ? OC_PUSH(a, float, B *H) : b->pooled;
     if (!oc_model_is_f32(b->m)) {
         b->xq = OC_PUSH(a, int8_t, N * ((w.I + 31) / 32 * 32));
         b->xs = OC_PUSH(a, float, N);
@@ -231,11 +233,11 @@ static oc_status check_weights(const oc_model *m, const oc_limits *lim, oc_err *
         if (m->w[i].f32)
             continue;
         if (lim->train)
-            return OC_FAIL(err, OC_UNSUPPORTED,
-                           "a quantized model cannot be trained (%s is int8)", p->name);
+            return OC_FAIL(err, OC_UNSUPPORTED, "a quantized model cannot be trained (%s is int8)",
+                           p->name);
         if (!oc_kind_is_matrix(p->kind) && !oc_kind_is_embedding(p->kind))
-            return OC_FAIL(err, OC_UNSUPPORTED,
-                           "%s is int8; only matrices and embeddings may be", p->name);
+            return OC_FAIL(err, OC_UNSUPPORTED, "%s is int8; only matrices and embeddings may be",
+                           p->name);
     }
     return OC_OK;
 }
@@ -307,7 +309,10 @@ const float *oc_bert_hidden(const oc_bert *b, int32_t i)
     return i == 0 ? b->layer[0].x : b->layer[i - 1].out;
 }
 
-const float *oc_bert_pooled(const oc_bert *b) { return b->pooled; }
+const float *oc_bert_pooled(const oc_bert *b)
+{
+    return b->pooled;
+}
 
 static oc_status check_note(const oc_batch *t, int64_t i, const oc_dims *d, const oc_limits *lim,
                             oc_err *err)
@@ -335,10 +340,9 @@ static oc_status check_note(const oc_batch *t, int64_t i, const oc_dims *d, cons
 oc_status oc_batch_check(const oc_batch *t, const oc_dims *d, const oc_limits *lim, oc_err *err)
 {
     if (t->B < 1 || t->B > lim->max_B || t->N < 1 || t->N > lim->max_N)
-        return OC_FAIL(err, OC_SHAPE,
-                       "a batch of %lld notes and %lld rows, expected at most %lld and %lld",
-                       (long long)t->B, (long long)t->N, (long long)lim->max_B,
-                       (long long)lim->max_N);
+        return OC_FAIL(
+            err, OC_SHAPE, "a batch of %lld notes and %lld rows, expected at most %lld and %lld",
+            (long long)t->B, (long long)t->N, (long long)lim->max_B, (long long)lim->max_N);
     if (t->start[0] != 0 || t->start[t->B] != t->N)
         return OC_FAIL(err, OC_SHAPE, "the notes of a batch span rows %d..%d, expected 0..%lld",
                        t->start[0], t->start[t->B], (long long)t->N);

@@ -70,9 +70,15 @@ static const kind_row kinds[OC_N_KINDS] = {
 #undef OC_X
 };
 
-bool oc_kind_per_layer(oc_kind k) { return kinds[k].per_layer; }
+bool oc_kind_per_layer(oc_kind k)
+{
+    return kinds[k].per_layer;
+}
 
-const char *oc_kind_short(oc_kind k) { return kinds[k].brief; }
+const char *oc_kind_short(oc_kind k)
+{
+    return kinds[k].brief;
+}
 
 bool oc_kind_is_embedding(oc_kind k)
 {
@@ -85,7 +91,10 @@ bool oc_kind_is_matrix(oc_kind k)
            k == OC_P_F2_W || k == OC_P_POOL_W || k == OC_P_CLS_W;
 }
 
-bool oc_kind_decays(oc_kind k) { return oc_kind_is_matrix(k) || oc_kind_is_embedding(k); }
+bool oc_kind_decays(oc_kind k)
+{
+    return oc_kind_is_matrix(k) || oc_kind_is_embedding(k);
+}
 
 /* Rows of a kind; columns are in kind_cols. */
 static int64_t kind_rows(const oc_dims *d, oc_kind k, int32_t l)

@@ -34,53 +34,53 @@ typedef struct oc_dims {
 oc_status oc_dims_check(const oc_dims *d, oc_err *err) OC_NODISCARD;
 
 /* What a tensor is; LAYER kinds exist once per layer. HF names in oc_kind_name(). */
-#define OC_KIND_LIST(X)                                                                            \
-    X(WORD, "bert.embeddings.word_embeddings.weight", "word", 0)                                   \
-    X(POS, "bert.embeddings.position_embeddings.weight", "pos", 0)                                 \
-    X(TYPE, "bert.embeddings.token_type_embeddings.weight", "type", 0)                             \
-    X(EMB_LN_G, "bert.embeddings.LayerNorm.weight", "emb.ln.g", 0)                                 \
-    X(EMB_LN_B, "bert.embeddings.LayerNorm.bias", "emb.ln.b", 0)                                   \
-    X(Q_W, "attention.self.query.weight", "query", 1)                                              \
-    X(Q_B, "attention.self.query.bias", "query.b", 1)                                              \
-    X(K_W, "attention.self.key.weight", "key", 1)                                                  \
-    X(K_B, "attention.self.key.bias", "key.b", 1)                                                  \
-    X(V_W, "attention.self.value.weight", "value", 1)                                              \
-    X(V_B, "attention.self.value.bias", "value.b", 1)                                              \
-    X(O_W, "attention.output.dense.weight", "attn.out", 1)                                         \
-    X(O_B, "attention.output.dense.bias", "attn.out.b", 1)                                         \
-    X(LN1_G, "attention.output.LayerNorm.weight", "ln1.g", 1)                                      \
-    X(LN1_B, "attention.output.LayerNorm.bias", "ln1.b", 1)                                        \
-    X(F1_W, "intermediate.dense.weight", "ffn.in", 1)                                              \
-    X(F1_B, "intermediate.dense.bias", "ffn.in.b", 1)                                              \
-    X(F2_W, "output.dense.weight", "ffn.out", 1)                                                   \
-    X(F2_B, "output.dense.bias", "ffn.out.b", 1)                                                   \
-    X(LN2_G, "output.LayerNorm.weight", "ln2.g", 1)                                                \
-    X(LN2_B, "output.LayerNorm.bias", "ln2.b", 1)                                                  \
-    X(POOL_W, "bert.pooler.dense.weight", "pooler", 0)                                             \
-    X(POOL_B, "bert.pooler.dense.bias", "pooler.b", 0)                                             \
-    X(CLS_W, "classifier.weight", "classifier", 0)                                                 \
+#define OC_KIND_LIST(X)                                                \
+    X(WORD, "bert.embeddings.word_embeddings.weight", "word", 0)       \
+    X(POS, "bert.embeddings.position_embeddings.weight", "pos", 0)     \
+    X(TYPE, "bert.embeddings.token_type_embeddings.weight", "type", 0) \
+    X(EMB_LN_G, "bert.embeddings.LayerNorm.weight", "emb.ln.g", 0)     \
+    X(EMB_LN_B, "bert.embeddings.LayerNorm.bias", "emb.ln.b", 0)       \
+    X(Q_W, "attention.self.query.weight", "query", 1)                  \
+    X(Q_B, "attention.self.query.bias", "query.b", 1)                  \
+    X(K_W, "attention.self.key.weight", "key", 1)                      \
+    X(K_B, "attention.self.key.bias", "key.b", 1)                      \
+    X(V_W, "attention.self.value.weight", "value", 1)                  \
+    X(V_B, "attention.self.value.bias", "value.b", 1)                  \
+    X(O_W, "attention.output.dense.weight", "attn.out", 1)             \
+    X(O_B, "attention.output.dense.bias", "attn.out.b", 1)             \
+    X(LN1_G, "attention.output.LayerNorm.weight", "ln1.g", 1)          \
+    X(LN1_B, "attention.output.LayerNorm.bias", "ln1.b", 1)            \
+    X(F1_W, "intermediate.dense.weight", "ffn.in", 1)                  \
+    X(F1_B, "intermediate.dense.bias", "ffn.in.b", 1)                  \
+    X(F2_W, "output.dense.weight", "ffn.out", 1)                       \
+    X(F2_B, "output.dense.bias", "ffn.out.b", 1)                       \
+    X(LN2_G, "output.LayerNorm.weight", "ln2.g", 1)                    \
+    X(LN2_B, "output.LayerNorm.bias", "ln2.b", 1)                      \
+    X(POOL_W, "bert.pooler.dense.weight", "pooler", 0)                 \
+    X(POOL_B, "bert.pooler.dense.bias", "pooler.b", 0)                 \
+    X(CLS_W, "classifier.weight", "classifier", 0)                     \
     X(CLS_B, "classifier.bias", "classifier.b", 0)
 
 typedef enum {
 #define OC_X(id, hf, brief, per_layer) OC_P_##id,
     OC_KIND_LIST(OC_X)
 #undef OC_X
-    OC_N_KINDS
+        OC_N_KINDS
 } oc_kind;
 
 bool oc_kind_per_layer(oc_kind k);
-const char *oc_kind_short(oc_kind k);  /* "query", "ffn.in", ... as views name them */
-bool oc_kind_is_matrix(oc_kind k);     /* of a linear layer: can be pruned, has output channels */
-bool oc_kind_is_embedding(oc_kind k);  /* WORD POS TYPE */
-bool oc_kind_decays(oc_kind k);        /* weight decay applies: not to biases and LayerNorm */
+const char *oc_kind_short(oc_kind k); /* "query", "ffn.in", ... as views name them */
+bool oc_kind_is_matrix(oc_kind k);    /* of a linear layer: can be pruned, has output channels */
+bool oc_kind_is_embedding(oc_kind k); /* WORD POS TYPE */
+bool oc_kind_decays(oc_kind k);       /* weight decay applies: not to biases and LayerNorm */
 
 typedef struct oc_param {
     oc_kind kind;
-    int32_t layer;       /* -1 outside layers */
-    int64_t rows, cols;  /* [rows, cols] row-major; biases and norms: rows = n, cols = 1 */
-    int64_t n;           /* rows * cols */
-    int64_t offset;      /* first float in a slab of all parameters */
-    char name[80];       /* "bert.encoder.layer.3.attention.self.query.weight" */
+    int32_t layer;      /* -1 outside layers */
+    int64_t rows, cols; /* [rows, cols] row-major; biases and norms: rows = n, cols = 1 */
+    int64_t n;          /* rows * cols */
+    int64_t offset;     /* first float in a slab of all parameters */
+    char name[80];      /* "bert.encoder.layer.3.attention.self.query.weight" */
 } oc_param;
 
 /* All parameters of a network in slab order: embeddings, layers, pooler, classifier. */

@@ -16,7 +16,10 @@ static double log_sum_exp(const float *z, int64_t K, double T)
 }
 
 /* log(1 + e^x) without overflow. */
-static double softplus(double x) { return fmax(x, 0.0) + log1p(exp(-fabs(x))); }
+static double softplus(double x)
+{
+    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
+}
 
 static double sigmoid(double x)
 {

@@ -129,7 +129,10 @@ bool oc_model_is_f32(const oc_model *m)
     return true;
 }
 
-int64_t oc_model_params(const oc_model *m) { return m->layout.n_floats; }
+int64_t oc_model_params(const oc_model *m)
+{
+    return m->layout.n_floats;
+}
 
 void oc_model_set_q8(oc_model *m, int32_t i, int8_t *q, float *scale)
 {

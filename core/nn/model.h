@@ -14,16 +14,16 @@
 #include "core/nn/dims.h"
 
 typedef struct oc_weight {
-    float *f32;    /* [rows, cols] borrowed from the slab; NULL when quantized */
-    int8_t *q;     /* [rows, cols] owned; values -127..127; NULL when f32 */
-    float *scale;  /* [rows] owned; w ~ scale[row] * q */
+    float *f32;   /* [rows, cols] borrowed from the slab; NULL when quantized */
+    int8_t *q;    /* [rows, cols] owned; values -127..127; NULL when f32 */
+    float *scale; /* [rows] owned; w ~ scale[row] * q */
 } oc_weight;
 
 typedef struct oc_model {
     oc_dims dims;
     oc_layout layout;
-    float *slab;       /* owned [layout.n_floats]; ranges of quantized parameters are not used */
-    oc_weight *w;      /* owned [layout.n], same order as layout.param */
+    float *slab;  /* owned [layout.n_floats]; ranges of quantized parameters are not used */
+    oc_weight *w; /* owned [layout.n], same order as layout.param */
 } oc_model;
 
 /* Zeroed f32 model. */

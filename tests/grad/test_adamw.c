@@ -9,8 +9,8 @@
 #include "core/base/par.h"
 #include "core/nn/adamw.h"
 
-#define STEPS  60
-#define W_TOL  6e-6 /* |difference| after 60 steps of 0.01; observed 1.6e-6 */
+#define STEPS 60
+#define W_TOL 6e-6 /* |difference| after 60 steps of 0.01; observed 1.6e-6 */
 
 typedef struct slabs {
     oc_model *m;
@@ -208,9 +208,12 @@ int main(void)
     if (oc_kernels_select(&err) != OC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_definition), cmocka_unit_test(test_what_decays),
-        cmocka_unit_test(test_keep),               cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_norm_and_scale),     cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_against_definition),
+        cmocka_unit_test(test_what_decays),
+        cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_norm_and_scale),
+        cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

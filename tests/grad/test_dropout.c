@@ -56,11 +56,10 @@ static void test_independence(void **state)
     (void)state;
     oc_dropout at = {.seed = 3, .step = 4};
     oc_dropout step = {.seed = 3, .step = 5}, seed = {.seed = 4, .step = 4};
-    oc__drop other[5] = {oc__drop_at(&step, 0.5f, 1, OC__SITE_ATTN),
-                         oc__drop_at(&seed, 0.5f, 1, OC__SITE_ATTN),
-                         oc__drop_at(&at, 0.5f, 2, OC__SITE_ATTN),
-                         oc__drop_at(&at, 0.5f, 1, OC__SITE_ATTN_OUT),
-                         oc__drop_at(&at, 0.5f, 0, OC__SITE_CLS)};
+    oc__drop other[5] = {
+        oc__drop_at(&step, 0.5f, 1, OC__SITE_ATTN), oc__drop_at(&seed, 0.5f, 1, OC__SITE_ATTN),
+        oc__drop_at(&at, 0.5f, 2, OC__SITE_ATTN), oc__drop_at(&at, 0.5f, 1, OC__SITE_ATTN_OUT),
+        oc__drop_at(&at, 0.5f, 0, OC__SITE_CLS)};
     oc__drop d = oc__drop_at(&at, 0.5f, 1, OC__SITE_ATTN);
     oc__drop_mask(&d, 0, N, m);
     for (int i = 0; i < 5; i++) {

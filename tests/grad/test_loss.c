@@ -13,15 +13,15 @@
 
 #include "core/nn/loss.h"
 
-#define B 3
-#define K 4
+#define B         3
+#define K         4
 #define VALUE_TOL 1e-12 /* losses are sums in double */
 #define FD_TOL    2e-7  /* observed 2.7e-8: dz is f32 */
 
-static const float z0[B * K] = {0.5f, -1.25f, 2.0f, 0.0f, -3.0f, 1.0f, 1.0f, 4.0f,
-                                0.25f, 0.25f, 0.25f, 0.25f};
-static const float t0[B * K] = {1.0f, 0.5f, -2.0f, 3.0f, -1.0f, 2.0f, 0.0f, 0.0f,
-                                -4.0f, 4.0f, 1.0f, 0.5f};
+static const float z0[B * K] = {0.5f, -1.25f, 2.0f,  0.0f,  -3.0f, 1.0f,
+                                1.0f, 4.0f,   0.25f, 0.25f, 0.25f, 0.25f};
+static const float t0[B * K] = {1.0f, 0.5f, -2.0f, 3.0f, -1.0f, 2.0f,
+                                0.0f, 0.0f, -4.0f, 4.0f, 1.0f,  0.5f};
 static const int32_t label[B] = {2, 0, 3};
 static const uint8_t labels[B * K] = {1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1};
 static const float weight[K] = {0.25f, 1.0f, 2.0f, 4.0f};
@@ -223,10 +223,9 @@ static void test_more_rows(void **state)
         ys[i] = labels[i % (B * K)];
         y[i / K] = label[i / K % B];
     }
-    double twice[4] = {oc_loss_ce(z, y, weight, 2 * B, K, 1.0, dz),
-                       oc_loss_bce(z, ys, weight, 2 * B, K, 1.0, dz),
-                       oc_loss_kd(z, t, 2.5, 2 * B, K, 1.0, dz),
-                       oc_loss_kd_sigmoid(z, t, 2.5, 2 * B, K, 1.0, dz)};
+    double twice[4] = {
+        oc_loss_ce(z, y, weight, 2 * B, K, 1.0, dz), oc_loss_bce(z, ys, weight, 2 * B, K, 1.0, dz),
+        oc_loss_kd(z, t, 2.5, 2 * B, K, 1.0, dz), oc_loss_kd_sigmoid(z, t, 2.5, 2 * B, K, 1.0, dz)};
     double once[4] = {ce_weighted(z0, 0.5, half), bce_weighted(z0, 0.5, half), kd(z0, 0.5, half),
                       kd_sigmoid(z0, 0.5, half)};
     for (int i = 0; i < 4; i++)

@@ -10,14 +10,14 @@
 #include "core/base/par.h"
 
 /* A call that must fail with `st` and say `text`. */
-#define EXPECT_FAIL(call, st, text)                                                                \
-    do {                                                                                           \
-        oc_err e_ = {0};                                                                           \
-        oc_err *err = &e_;                                                                         \
-        assert_int_equal((call), (st));                                                            \
-        assert_int_equal(e_.status, (st));                                                         \
-        if (!strstr(e_.msg, (text)))                                                               \
-            fail_msg("\"%s\" does not say \"%s\"", e_.msg, (text));                                \
+#define EXPECT_FAIL(call, st, text)                                 \
+    do {                                                            \
+        oc_err e_ = {0};                                            \
+        oc_err *err = &e_;                                          \
+        assert_int_equal((call), (st));                             \
+        assert_int_equal(e_.status, (st));                          \
+        if (!strstr(e_.msg, (text)))                                \
+            fail_msg("\"%s\" does not say \"%s\"", e_.msg, (text)); \
     } while (0)
 
 static void test_dims_check(void **state)
@@ -29,9 +29,12 @@ static void test_dims_check(void **state)
         size_t at;
         const char *text;
     } field[] = {
-        {offsetof(oc_dims, L), "layers (L)"},     {offsetof(oc_dims, H), "hidden size (H)"},
-        {offsetof(oc_dims, D), "head size (D)"},  {offsetof(oc_dims, V), "vocabulary"},
-        {offsetof(oc_dims, P), "positions (P)"},  {offsetof(oc_dims, S), "token types (S)"},
+        {offsetof(oc_dims, L), "layers (L)"},
+        {offsetof(oc_dims, H), "hidden size (H)"},
+        {offsetof(oc_dims, D), "head size (D)"},
+        {offsetof(oc_dims, V), "vocabulary"},
+        {offsetof(oc_dims, P), "positions (P)"},
+        {offsetof(oc_dims, S), "token types (S)"},
         {offsetof(oc_dims, K), "classes (K)"},
         {offsetof(oc_dims, A) + 4, "layer 1: number of heads"},
         {offsetof(oc_dims, F) + 4, "layer 1: FFN width"},
@@ -203,7 +206,13 @@ static void test_limits(void **state)
 static void test_huge_plan(void **state)
 {
     (void)state;
-    oc_dims d = {.L = OC_MAX_LAYERS, .H = 64, .D = 1024, .V = 10, .P = 1 << 20, .S = 1, .K = 2,
+    oc_dims d = {.L = OC_MAX_LAYERS,
+                 .H = 64,
+                 .D = 1024,
+                 .V = 10,
+                 .P = 1 << 20,
+                 .S = 1,
+                 .K = 2,
                  .eps = 1e-12f};
     for (int l = 0; l < d.L; l++) {
         d.A[l] = 1;
@@ -261,8 +270,8 @@ static void test_batch_check(void **state)
     memcpy(ids, good.ids, sizeof ids);
     memcpy(types, good.types, sizeof types);
     memcpy(mask, good.mask, sizeof mask);
-    oc_batch b = {.B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types,
-                  .mask = mask};
+    oc_batch b = {
+        .B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types, .mask = mask};
     expect_batch(&b, OC_OK, "");
     ids[12] = 20;
     expect_batch(&b, OC_RANGE, "note 2, token 2: id 20 is outside 0..19");

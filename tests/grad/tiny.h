@@ -25,8 +25,17 @@
 
 static inline oc_dims tiny_dims(void)
 {
-    return (oc_dims){.L = 2, .H = 12, .D = 5, .V = 20, .P = 9, .S = 2, .K = 3,
-                     .A = {3, 2}, .F = {10, 19}, .eps = 1e-12f, .act = OC_ACT_GELU};
+    return (oc_dims){.L = 2,
+                     .H = 12,
+                     .D = 5,
+                     .V = 20,
+                     .P = 9,
+                     .S = 2,
+                     .K = 3,
+                     .A = {3, 2},
+                     .F = {10, 19},
+                     .eps = 1e-12f,
+                     .act = OC_ACT_GELU};
 }
 
 static inline oc_limits tiny_limits(bool train)
@@ -37,14 +46,14 @@ static inline oc_limits tiny_limits(bool train)
 static inline oc_batch tiny_batch(void)
 {
     static const int32_t start[TINY_B + 1] = {0, 9, 10, 15, 22};
-    static const int32_t ids[TINY_N] = {2, 7, 7, 19, 0, 4, 11, 3, 3, 2, 2,
-                                        5, 6, 7, 3, 2, 18, 17, 16, 7, 1, 3};
+    static const int32_t ids[TINY_N] = {2, 7, 7, 19, 0, 4,  11, 3,  3, 2, 2,
+                                        5, 6, 7, 3,  2, 18, 17, 16, 7, 1, 3};
     static const int32_t types[TINY_N] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0,
                                           0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
     static const uint8_t mask[TINY_N] = {1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1,
                                          1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0};
-    return (oc_batch){.B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types,
-                      .mask = mask};
+    return (oc_batch){
+        .B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types, .mask = mask};
 }
 
 /* A model whose weights are large enough that every part of it matters. */

@@ -92,7 +92,10 @@ static double f32_at(const oc_st_tensor *t, int64_t i)
     return (double)x;
 }
 
-static double error_of(double got, double want) { return fabs(got - want) / (1.0 + fabs(want)); }
+static double error_of(double got, double want)
+{
+    return fabs(got - want) / (1.0 + fabs(want));
+}
 
 /* Strip the padding: packed rows of the padded batch. */
 static void load_batch(fixture *f)
@@ -112,14 +115,17 @@ static void load_batch(fixture *f)
         }
     }
     f->start[MAX_B] = n;
-    f->batch = (oc_batch){.B = MAX_B, .N = n, .start = f->start, .ids = f->ids, .types = f->types,
-                          .mask = f->mask};
+    f->batch = (oc_batch){
+        .B = MAX_B, .N = n, .start = f->start, .ids = f->ids, .types = f->types, .mask = f->mask};
 }
 
 static void load_model(fixture *f, bool train, bool keep_hidden)
 {
     oc_err err = {0};
-    oc_limits lim = {.max_B = MAX_B, .max_N = f->batch.N, .max_T = MAX_T, .train = train,
+    oc_limits lim = {.max_B = MAX_B,
+                     .max_N = f->batch.N,
+                     .max_T = MAX_T,
+                     .train = train,
                      .keep_hidden = keep_hidden};
     assert_int_equal(oc_model_new(&f->dims, &f->m, &err), OC_OK);
     for (int32_t i = 0; i < f->m->layout.n; i++) {
@@ -137,11 +143,29 @@ static void open_fixture(fixture *f, bool multi, bool train, bool keep_hidden)
 {
     oc_err err = {0};
     *f = (fixture){.name = multi ? "multi" : "single", .multi = multi};
-    f->dims = (oc_dims){.L = 2, .H = 24, .D = 8, .V = 60, .P = 12, .S = 2, .K = 3,
-                        .A = {3, 3}, .F = {40, 40}, .eps = 1e-12f, .act = OC_ACT_GELU};
+    f->dims = (oc_dims){.L = 2,
+                        .H = 24,
+                        .D = 8,
+                        .V = 60,
+                        .P = 12,
+                        .S = 2,
+                        .K = 3,
+                        .A = {3, 3},
+                        .F = {40, 40},
+                        .eps = 1e-12f,
+                        .act = OC_ACT_GELU};
     if (multi)
-        f->dims = (oc_dims){.L = 2, .H = 20, .D = 7, .V = 40, .P = 12, .S = 2, .K = 4,
-                            .A = {3, 1}, .F = {33, 18}, .eps = 1e-12f, .act = OC_ACT_GELU};
+        f->dims = (oc_dims){.L = 2,
+                            .H = 20,
+                            .D = 7,
+                            .V = 40,
+                            .P = 12,
+                            .S = 2,
+                            .K = 4,
+                            .A = {3, 1},
+                            .F = {33, 18},
+                            .eps = 1e-12f,
+                            .act = OC_ACT_GELU};
     if (oc_st_open(OC_PARITY_DIR "/bert_tiny.safetensors", &f->st, &err) != OC_OK)
         fail_msg("%s (tests run from the root of the tree)", err.msg);
     int64_t K = f->dims.K;
@@ -298,8 +322,11 @@ static double train_step(fixture *f, int64_t step, float *g, float *m, float *v,
 {
     const oc_layout *lo = &f->m->layout;
     float z[MAX_B * MAX_K], dz[MAX_B * MAX_K] = {0};
-    oc_adamw o = {.lr = LR * oc_lr_factor(step, WARMUP, STEPS), .beta1 = 0.9, .beta2 = 0.999,
-                  .eps = 1e-8, .weight_decay = DECAY};
+    oc_adamw o = {.lr = LR * oc_lr_factor(step, WARMUP, STEPS),
+                  .beta1 = 0.9,
+                  .beta2 = 0.999,
+                  .eps = 1e-8,
+                  .weight_decay = DECAY};
     oc_bert_forward(f->b, &f->batch, NULL, z);
     double loss = HARD * hard_loss(f, z, HARD, dz) + SOFT * soft_loss(f, z, SOFT, dz);
     memset(g, 0, (size_t)lo->n_floats * sizeof *g);

@@ -11,16 +11,27 @@
 #include "core/nn/loss.h"
 
 #define MAX_WORKERS 3
-#define NOTES 5
-#define ROWS 331
-#define LONGEST 120
+#define NOTES       5
+#define ROWS        331
+#define LONGEST     120
 
 /* Large enough that products, attention and row loops are cut into pieces; odd in every letter. */
 static oc_dims wide_dims(void)
 {
-    return (oc_dims){.L = 3, .H = 72, .D = 26, .V = 90, .P = 130, .S = 2, .K = 3,
-                     .A = {3, 1, 2}, .F = {100, 47, 160}, .eps = 1e-12f, .act = OC_ACT_GELU,
-                     .p_hidden = 0.1f, .p_attn = 0.1f, .p_cls = 0.1f};
+    return (oc_dims){.L = 3,
+                     .H = 72,
+                     .D = 26,
+                     .V = 90,
+                     .P = 130,
+                     .S = 2,
+                     .K = 3,
+                     .A = {3, 1, 2},
+                     .F = {100, 47, 160},
+                     .eps = 1e-12f,
+                     .act = OC_ACT_GELU,
+                     .p_hidden = 0.1f,
+                     .p_attn = 0.1f,
+                     .p_cls = 0.1f};
 }
 
 typedef struct notes {
@@ -41,13 +52,20 @@ static void make_notes(notes *n)
             n->mask[r] = r == start[b] || (u >> 30 & 7) != 0;
         }
     }
-    n->batch = (oc_batch){.B = NOTES, .N = ROWS, .start = n->start, .ids = n->ids,
-                          .types = n->types, .mask = n->mask};
+    n->batch = (oc_batch){.B = NOTES,
+                          .N = ROWS,
+                          .start = n->start,
+                          .ids = n->ids,
+                          .types = n->types,
+                          .mask = n->mask};
 }
 
 static oc_bert *new_bert(const oc_model *m, bool train, bool keep_hidden)
 {
-    oc_limits lim = {.max_B = NOTES, .max_N = ROWS, .max_T = LONGEST, .train = train,
+    oc_limits lim = {.max_B = NOTES,
+                     .max_N = ROWS,
+                     .max_T = LONGEST,
+                     .train = train,
                      .keep_hidden = keep_hidden};
     oc_bert *b;
     oc_err err = {0};
@@ -135,8 +153,8 @@ static void train(float *out)
     float *moments = oc_calloc((size_t)(2 * floats), sizeof *moments), z[NOTES * 3];
     assert_non_null(moments);
     static const int32_t y[NOTES] = {0, 2, 1, 1, 0};
-    const oc_adamw o = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-                        .weight_decay = 0.01};
+    const oc_adamw o = {
+        .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
     oc_bert *b = new_bert(m, true, false);
     for (int64_t s = 0; s < 3; s++) {
         oc_dropout drop = {.seed = 11, .step = (uint64_t)s};
@@ -191,8 +209,12 @@ static void check_alone(const oc_model *m)
     for (int b = 0; b < NOTES; b++) {
         int32_t r0 = n.start[b], len = n.start[b + 1] - r0;
         const int32_t start[2] = {0, len};
-        oc_batch alone = {.B = 1, .N = len, .start = start, .ids = n.ids + r0,
-                          .types = n.types + r0, .mask = n.mask + r0};
+        oc_batch alone = {.B = 1,
+                          .N = len,
+                          .start = start,
+                          .ids = n.ids + r0,
+                          .types = n.types + r0,
+                          .mask = n.mask + r0};
         oc_bert_forward(one, &alone, NULL, z1);
         assert_memory_equal(z1, z + b * K, (size_t)K * sizeof *z);
         for (int32_t i = 0; i <= m->dims.L; i++)
@@ -324,9 +346,9 @@ int main(void)
     if (oc_kernels_select(&err) != OC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),     cmocka_unit_test(test_training),
-        cmocka_unit_test(test_alone),       cmocka_unit_test(test_masked_keys),
-        cmocka_unit_test(test_isas),        cmocka_unit_test(test_int8_is_near_f32),
+        cmocka_unit_test(test_forward), cmocka_unit_test(test_training),
+        cmocka_unit_test(test_alone),   cmocka_unit_test(test_masked_keys),
+        cmocka_unit_test(test_isas),    cmocka_unit_test(test_int8_is_near_f32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,8 +52,10 @@ static result sh(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    snprintf(all, sizeof all, "cd %s && B=%s && export B OPTIMCLM_SESSIONS=%s/sessions HOME=%s && { %s; } >out.txt 2>err.txt </dev/null", dir, binary,
-             dir, dir, line);
+    snprintf(
+        all, sizeof all,
+        "cd %s && B=%s && export B OPTIMCLM_SESSIONS=%s/sessions HOME=%s && { %s; } >out.txt 2>err.txt </dev/null",
+        dir, binary, dir, dir, line);
     int st = system(all);
     char path[OC_PATH_MAX];
     result r = {.rc = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st)};
@@ -88,11 +90,12 @@ static void done(result r)
     drop(&r);
 }
 
-static const char tiny[] = "{\"task\": \"mortality\", \"data.source\": \"notes\", \"data.rows_train\": 96, \"data.rows_valid\": 48, \"data.rows_test\": 64,"
-                           "\"teacher.models\": [\"new:L2-H32-A2-F64-uncased\", \"new:L1-H32-A2-F64-cased\"], \"teacher.vocab\": 600,"
-                           "\"student.model\": \"new:L1-H32-A2-F64-uncased\", \"train.max_len\": 48, \"train.batch\": 16, \"train.patience\": 50,"
-                           "\"finetune.epochs\": 2, \"distill.epochs\": 3, \"recover.epochs\": 1, \"finetune.lr\": 0.001, \"distill.lr\": 0.001,"
-                           "\"run.checkpoint_s\": 0.1, \"eval.bootstrap\": 50, \"bench.seconds\": 0.3, \"bench.length\": \"32\", \"bench.threads\": \"1\"}";
+static const char tiny[] =
+    "{\"task\": \"mortality\", \"data.source\": \"notes\", \"data.rows_train\": 96, \"data.rows_valid\": 48, \"data.rows_test\": 64,"
+    "\"teacher.models\": [\"new:L2-H32-A2-F64-uncased\", \"new:L1-H32-A2-F64-cased\"], \"teacher.vocab\": 600,"
+    "\"student.model\": \"new:L1-H32-A2-F64-uncased\", \"train.max_len\": 48, \"train.batch\": 16, \"train.patience\": 50,"
+    "\"finetune.epochs\": 2, \"distill.epochs\": 3, \"recover.epochs\": 1, \"finetune.lr\": 0.001, \"distill.lr\": 0.001,"
+    "\"run.checkpoint_s\": 0.1, \"eval.bootstrap\": 50, \"bench.seconds\": 0.3, \"bench.length\": \"32\", \"bench.threads\": \"1\"}";
 
 static int setup(void **state)
 {
@@ -177,7 +180,8 @@ static void the_final_table(void **state)
     snprintf(path, sizeof path, "%s/base.json", dir);
     char *text = slurp(path);
     oc_json *j = json_of(text);
-    static const char *const want[] = {"teacher-1", "teacher-2", "ensemble", "student", "pruned", "recovered", "quantized"};
+    static const char *const want[] = {"teacher-1", "teacher-2", "ensemble", "student",
+                                       "pruned",    "recovered", "quantized"};
     for (int i = 0; i < OC_COUNT(want); i++) {
         const oc_json *found = NULL;
         for (const oc_json *c = oc_json_first(oc_json_get(j, "candidates")); c; c = oc_json_next(c))
@@ -200,7 +204,8 @@ static void every_view_prints(void **state)
 {
     (void)state;
     ensure_base();
-    static const char *const view[] = {"run", "loss", "sparsity", "quant", "latency", "tradeoff", "log", "settings"};
+    static const char *const view[] = {"run",     "loss",     "sparsity", "quant",
+                                       "latency", "tradeoff", "log",      "settings"};
     static const char *const size[] = {"80x24", "120x40", "1x1"};
     for (int i = 0; i < OC_COUNT(view); i++) {
         for (int k = 0; k < OC_COUNT(size); k++)
@@ -224,7 +229,8 @@ static void models_are_readable(void **state)
     result r = sh("$B inspect sessions/base/models/quantized --json");
     assert_int_equal(r.rc, 0);
     oc_json *j = json_of(r.out);
-    assert_int_equal((int)oc_json_num(oc_json_get(oc_json_first(oc_json_get(j, "layers")), "bits"), 0), 8);
+    assert_int_equal(
+        (int)oc_json_num(oc_json_get(oc_json_first(oc_json_get(j, "layers")), "bits"), 0), 8);
     assert_true(oc_json_num(oc_json_get(j, "params"), 0) > 1000);
     oc_json_free(j);
     drop(&r);
@@ -245,13 +251,16 @@ static void models_are_readable(void **state)
     assert_true(oc_json_count(oc_json_get(j, "ids")) >= 4);
     oc_json_free(j);
     drop(&r);
-    r = sh("$B bench sessions/base/models/student sessions/base/models/quantized --seconds 0.2 --threads 1 --batch 1 --length 16 --json");
+    r = sh(
+        "$B bench sessions/base/models/student sessions/base/models/quantized --seconds 0.2 --threads 1 --batch 1 --length 16 --json");
     j = json_of(r.out);
     assert_int_equal(oc_json_count(oc_json_get(j, "rows")), 2);
     oc_json_free(j);
     drop(&r);
     // Ready-made ids: the same logits with and without a padded tail, and every hidden state.
-    write_in_dir("ids.jsonl", "{\"id\": \"a\", \"input_ids\": [2, 5, 6, 3]}\n{\"id\": \"b\", \"input_ids\": [2, 5, 6, 3, 0, 0], \"attention_mask\": [1, 1, 1, 1, 0, 0]}\n");
+    write_in_dir(
+        "ids.jsonl",
+        "{\"id\": \"a\", \"input_ids\": [2, 5, 6, 3]}\n{\"id\": \"b\", \"input_ids\": [2, 5, 6, 3, 0, 0], \"attention_mask\": [1, 1, 1, 1, 0, 0]}\n");
     r = sh("$B predict sessions/base/models/student --ids ids.jsonl --hidden h.safetensors --json");
     if (r.rc != 0)
         fail_msg("%s", r.err);
@@ -262,7 +271,8 @@ static void models_are_readable(void **state)
     assert_non_null(lb);
     assert_int_equal(strncmp(la, lb, strcspn(la, "]")), 0);
     drop(&r);
-    done(sh("grep -q layer.0 h.safetensors && grep -q pooled h.safetensors && grep -q embeddings h.safetensors"));
+    done(sh(
+        "grep -q layer.0 h.safetensors && grep -q pooled h.safetensors && grep -q embeddings h.safetensors"));
 }
 
 static void bad_data_is_one_sentence(void **state)
@@ -280,7 +290,9 @@ static void bad_data_is_one_sentence(void **state)
     refused(sh("$B eval sessions/base/models/student quote.csv"), 1, "quote.csv:2");
     refused(sh("$B eval sessions/base/models/student short.csv"), 1, "short.csv:3");
     refused(sh("$B eval sessions/base/models/student nofile.csv"), 1, "nofile.csv");
-    refused(sh("$B run tiny.json --json --set data.source=files --set data.train=columns.csv --set data.test=columns.csv"), 1, "columns.csv");
+    refused(
+        sh("$B run tiny.json --json --set data.source=files --set data.train=columns.csv --set data.test=columns.csv"),
+        1, "columns.csv");
     write_in_dir("ids.jsonl", "{\"input_ids\": [2, 99999999, 3]}\n");
     refused(sh("$B predict sessions/base/models/student --ids ids.jsonl"), 1, "ids.jsonl:1");
 }
@@ -290,16 +302,19 @@ static void bad_models_are_one_sentence(void **state)
     (void)state;
     ensure_base();
     refused(sh("$B inspect nowhere"), 1, "nowhere");
-    done(sh("rm -rf m && cp -r sessions/base/models/student m && head -c 5000 m/model.safetensors > t && mv t m/model.safetensors"));
+    done(sh(
+        "rm -rf m && cp -r sessions/base/models/student m && head -c 5000 m/model.safetensors > t && mv t m/model.safetensors"));
     refused(sh("$B inspect m"), 1, "model.safetensors");
-    done(sh("rm -rf m && cp -r sessions/base/models/student m && head -n -5 m/vocab.txt > t && mv t m/vocab.txt"));
+    done(sh(
+        "rm -rf m && cp -r sessions/base/models/student m && head -n -5 m/vocab.txt > t && mv t m/vocab.txt"));
     refused(sh("$B inspect m"), 1, "vocab");
     done(sh("rm -rf m && cp -r sessions/base/models/student m && echo '{' > m/config.json"));
     refused(sh("$B inspect m"), 1, "config.json");
     // A teacher with two labels for a task with four.
-    refused(sh("$B distill sessions/base/models/teacher-1 --json --set task=los --set data.source=notes --set data.rows_train=64 --set train.max_len=48 "
-               "--set student.model=new:L1-H32-A2-F64"),
-            1, "2 labels");
+    refused(
+        sh("$B distill sessions/base/models/teacher-1 --json --set task=los --set data.source=notes --set data.rows_train=64 --set train.max_len=48 "
+           "--set student.model=new:L1-H32-A2-F64"),
+        1, "2 labels");
 }
 
 static void bad_runs_are_one_sentence(void **state)
@@ -308,18 +323,25 @@ static void bad_runs_are_one_sentence(void **state)
     need_binary();
     // Weights near the largest float overflow in the first step.
     ensure_base();
-    done(sh("rm -rf m && cp -r sessions/base/models/teacher-1 m && s=$(wc -c < m/model.safetensors) && for i in 4 8 12 16 20 24 28 32; do "
-            "printf '\\377\\377\\177\\177' | dd of=m/model.safetensors bs=1 seek=$((s-i)) conv=notrunc 2>/dev/null; done"));
-    refused(sh("$B finetune m --json --session nan --set data.source=notes --set data.rows_train=64 --set train.max_len=48"), 1, "not a finite number");
+    done(sh(
+        "rm -rf m && cp -r sessions/base/models/teacher-1 m && s=$(wc -c < m/model.safetensors) && for i in 4 8 12 16 20 24 28 32; do "
+        "printf '\\377\\377\\177\\177' | dd of=m/model.safetensors bs=1 seek=$((s-i)) conv=notrunc 2>/dev/null; done"));
+    refused(
+        sh("$B finetune m --json --session nan --set data.source=notes --set data.rows_train=64 --set train.max_len=48"),
+        1, "not a finite number");
     if (geteuid() != 0)
-        refused(sh("mkdir -p ro && chmod 500 ro && $B run tiny.json --json --session ro/x"), 1, "ro/x");
+        refused(sh("mkdir -p ro && chmod 500 ro && $B run tiny.json --json --session ro/x"), 1,
+                "ro/x");
     refused(sh("$B run tiny.json --json --session /proc/nothing/x"), 1, "/proc/nothing");
-    refused(sh("ulimit -f 200; trap '' XFSZ; $B run tiny.json --json --session full"), 1, "too large");
+    refused(sh("ulimit -f 200; trap '' XFSZ; $B run tiny.json --json --session full"), 1,
+            "too large");
 }
 
 static char *hash_of(const char *session)
 {
-    result r = sh("cd sessions/%s/models && for m in */model.safetensors; do echo $m $(md5sum < $m); done", session);
+    result r =
+        sh("cd sessions/%s/models && for m in */model.safetensors; do echo $m $(md5sum < $m); done",
+           session);
     assert_int_equal(r.rc, 0);
     oc_free(r.err);
     return r.out;
@@ -343,8 +365,10 @@ static void killed_and_resumed(void **state)
 {
     (void)state;
     ensure_base();
-    done(sh("$B run tiny.json --session whole --json --set distill.epochs=40 --set finetune.epochs=10"));
-    result r = sh("$B run tiny.json --session cut --json --set distill.epochs=40 --set finetune.epochs=10 & p=$!; sleep 0.6; kill -9 $p; wait $p");
+    done(sh(
+        "$B run tiny.json --session whole --json --set distill.epochs=40 --set finetune.epochs=10"));
+    result r = sh(
+        "$B run tiny.json --session cut --json --set distill.epochs=40 --set finetune.epochs=10 & p=$!; sleep 0.6; kill -9 $p; wait $p");
     drop(&r);
     for (int i = 0; i < 3; i++) {
         r = sh("$B -c continue --session cut & p=$!; sleep 0.8; kill -9 $p 2>/dev/null; wait $p");
@@ -365,7 +389,8 @@ static void interrupt_keeps_the_checkpoint(void **state)
 {
     (void)state;
     ensure_base();
-    result r = sh("$B run tiny.json --session intr --json --set distill.epochs=10000 --set train.patience=1000 & p=$!; sleep 2; kill -INT $p; wait $p");
+    result r = sh(
+        "$B run tiny.json --session intr --json --set distill.epochs=10000 --set train.patience=1000 & p=$!; sleep 2; kill -INT $p; wait $p");
     assert_int_equal(r.rc, 130);
     drop(&r);
     r = sh("$B sessions");
@@ -382,7 +407,8 @@ static void later_runs_add_candidates(void **state)
     (void)state;
     ensure_base();
     done(sh("cp -r sessions/base sessions/again"));
-    done(sh("$B -c 'set prune.sparsity 0.6; set run.stages prune,quantize,evaluate; run' --session again"));
+    done(sh(
+        "$B -c 'set prune.sparsity 0.6; set run.stages prune,quantize,evaluate; run' --session again"));
     done(sh("test -d sessions/again/models/pruned-2 && test -d sessions/again/models/quantized-2"));
     result r = sh("$B inspect sessions/again/models/pruned-2");
     assert_non_null(strstr(r.out, "sparsity"));
@@ -420,8 +446,9 @@ static void bundled_recipes_are_valid(void **state)
     assert_non_null(getcwd(cwd, sizeof cwd));
     for (int64_t i = 0; i < names.n; i++) {
         // Unusable data ends the run after the recipe was read and before anything is trained.
-        result r = sh("$B run %s/assets/recipes/%s --session r%lld --json --set data.source=files --set data.file= --set data.train=", cwd, names.item[i],
-                      (long long)i);
+        result r = sh(
+            "$B run %s/assets/recipes/%s --session r%lld --json --set data.source=files --set data.file= --set data.train=",
+            cwd, names.item[i], (long long)i);
         if (r.rc != 2 && r.rc != 1)
             fail_msg("%s: exit %d\n%s", names.item[i], r.rc, r.err);
         if (!strstr(r.err, "no data is named"))

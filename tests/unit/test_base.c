@@ -114,10 +114,12 @@ static void numbers_parse_whole_or_not_at_all(void **state)
     double d;
     bool b;
     assert_true(oc_parse_i64("-42", &i) && i == -42);
-    assert_false(oc_parse_i64("42x", &i) || oc_parse_i64("", &i) || oc_parse_i64(" 1", &i) || oc_parse_i64("1e3", &i));
+    assert_false(oc_parse_i64("42x", &i) || oc_parse_i64("", &i) || oc_parse_i64(" 1", &i) ||
+                 oc_parse_i64("1e3", &i));
     assert_false(oc_parse_i64("99999999999999999999", &i));
     assert_true(oc_parse_f64("5e-05", &d) && d == 5e-05);
-    assert_false(oc_parse_f64("0x10", &d) || oc_parse_f64("nan", &d) || oc_parse_f64("", &d) || oc_parse_f64("1,5", &d));
+    assert_false(oc_parse_f64("0x10", &d) || oc_parse_f64("nan", &d) || oc_parse_f64("", &d) ||
+                 oc_parse_f64("1,5", &d));
     assert_false(oc_parse_f64("1e999", &d));
     assert_true(oc_parse_f64("NaN", &d) && isnan(d));
     assert_true(oc_parse_bool("on", &b) && b);
@@ -148,7 +150,8 @@ static void utf8_is_strict(void **state)
 {
     (void)state;
     static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe4\xb8\x96", "\xf0\x9f\x98\x80"};
-    static const char *const wrong[] = {"\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe4\xb8", "\xff"};
+    static const char *const wrong[] = {"\x80",     "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                        "\xe4\xb8", "\xff"};
     for (int i = 0; i < OC_COUNT(good); i++)
         assert_true(oc_utf8_valid(good[i], strlen(good[i])));
     for (int i = 0; i < OC_COUNT(wrong); i++)

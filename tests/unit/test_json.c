@@ -26,8 +26,27 @@ static oc_status parse(const char *s, oc_err *err)
 static void refuses_what_is_not_json(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "{", "[1,]", "{\"a\":1,}", "01", "+1", "1.", ".5", "1e", "nul", "'a'", "\"a", "\"\t\"", "\"\\x\"",
-                                      "[1] x", "{\"a\":1 \"b\":2}", "\"\\ud800\"", "\"\\u0000\"", "\"\xff\"", "NaN", "{\"a\":1,\"a\":2}"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "01",
+                                      "+1",
+                                      "1.",
+                                      ".5",
+                                      "1e",
+                                      "nul",
+                                      "'a'",
+                                      "\"a",
+                                      "\"\t\"",
+                                      "\"\\x\"",
+                                      "[1] x",
+                                      "{\"a\":1 \"b\":2}",
+                                      "\"\\ud800\"",
+                                      "\"\\u0000\"",
+                                      "\"\xff\"",
+                                      "NaN",
+                                      "{\"a\":1,\"a\":2}"};
     for (int i = 0; i < OC_COUNT(bad); i++) {
         oc_err e = {0};
         assert_int_equal(parse(bad[i], &e), OC_FORMAT);
@@ -57,7 +76,8 @@ static void duplicate_keys_in_large_objects(void **state)
 static void reads_values(void **state)
 {
     (void)state;
-    const char *s = "{\"n\": 3, \"f\": 2.5, \"s\": \"h\\u00e9\\n\", \"t\": true, \"z\": null, \"l\": [1, 2, 3]}";
+    const char *s =
+        "{\"n\": 3, \"f\": 2.5, \"s\": \"h\\u00e9\\n\", \"t\": true, \"z\": null, \"l\": [1, 2, 3]}";
     oc_json *j;
     assert_int_equal(oc_json_parse(s, strlen(s), "x", &j, NULL), OC_OK);
     int64_t n;
@@ -91,8 +111,9 @@ static void writes_what_it_reads(void **state)
     oc_jw_close(&w, ']');
     oc_jw_kbool(&w, "b", false);
     oc_jw_close(&w, '}');
-    assert_string_equal(b.data, "{\"s\": \"a\\\"b\\\\\\n\\u0001\xef\xbf\xbd\", \"x\": 0.1, \"nan\": \"NaN\", "
-                                "\"l\": [-9007199254740991, 0.1, null], \"b\": false}");
+    assert_string_equal(
+        b.data, "{\"s\": \"a\\\"b\\\\\\n\\u0001\xef\xbf\xbd\", \"x\": 0.1, \"nan\": \"NaN\", "
+                "\"l\": [-9007199254740991, 0.1, null], \"b\": false}");
     assert_int_equal(parse(b.data, NULL), OC_OK);
     oc_buf_release(&b);
 }
@@ -118,7 +139,9 @@ static void conformance_suite(void **state)
     (void)state;
     const char *shared = getenv("OC_SHARED_DATA");
     char dir[OC_PATH_MAX];
-    assert_int_equal(oc_path_join(dir, shared ? shared : "../shared/data", "json-test-suite/test_parsing", NULL), OC_OK);
+    assert_int_equal(
+        oc_path_join(dir, shared ? shared : "../shared/data", "json-test-suite/test_parsing", NULL),
+        OC_OK);
     oc_strlist names = {0};
     if (oc_dir_list(dir, &names, NULL) != OC_OK) {
         print_message("skipped: %s is not here\n", dir);
@@ -134,8 +157,11 @@ static void conformance_suite(void **state)
         if (rc == OC_OK)
             oc_json_free(j);
         // We refuse two things the grammar allows: repeated keys and NUL inside strings.
-        bool stricter = strstr(names.item[i], "duplicated_key") || strstr(names.item[i], "null_escape") || strstr(names.item[i], "escaped_null") ||
-                        strstr(names.item[i], "y_string_escaped_control") || strstr(names.item[i], "nonCharacterInUTF-8_U+FFFF");
+        bool stricter = strstr(names.item[i], "duplicated_key") ||
+                        strstr(names.item[i], "null_escape") ||
+                        strstr(names.item[i], "escaped_null") ||
+                        strstr(names.item[i], "y_string_escaped_control") ||
+                        strstr(names.item[i], "nonCharacterInUTF-8_U+FFFF");
         if (names.item[i][0] == 'y' && rc != OC_OK && !stricter)
             fail_msg("%s: %s", names.item[i], e.msg);
         if (names.item[i][0] == 'n' && rc == OC_OK)
@@ -151,9 +177,12 @@ static void conformance_suite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_what_is_not_json),       cmocka_unit_test(duplicate_keys_in_large_objects),
-        cmocka_unit_test(reads_values),                   cmocka_unit_test(writes_what_it_reads),
-        cmocka_unit_test(survives_every_failed_allocation), cmocka_unit_test(conformance_suite),
+        cmocka_unit_test(refuses_what_is_not_json),
+        cmocka_unit_test(duplicate_keys_in_large_objects),
+        cmocka_unit_test(reads_values),
+        cmocka_unit_test(writes_what_it_reads),
+        cmocka_unit_test(survives_every_failed_allocation),
+        cmocka_unit_test(conformance_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,14 @@ static void bad_values_say_what_is_taken(void **state)
 {
     (void)state;
     static const char *const bad[][3] = {
-        {"prune.sparsity", "1.5", "from 0 to 0.99"}, {"train.batch", "2.5", "whole number"}, {"train.batch", "", "whole number"},
-        {"quant.clip", "median", "max|percentile|mse"}, {"teacher.finetune", "perhaps", "true or false"}, {"prune.sparsty", "1", "did you mean 'prune.sparsity'"},
-        {"zzz", "1", "unknown setting"}, {"prune.sparsity", "NaN", "from 0"},
+        {"prune.sparsity", "1.5", "from 0 to 0.99"},
+        {"train.batch", "2.5", "whole number"},
+        {"train.batch", "", "whole number"},
+        {"quant.clip", "median", "max|percentile|mse"},
+        {"teacher.finetune", "perhaps", "true or false"},
+        {"prune.sparsty", "1", "did you mean 'prune.sparsity'"},
+        {"zzz", "1", "unknown setting"},
+        {"prune.sparsity", "NaN", "from 0"},
     };
     oc_settings s, before;
     oc_settings_init(&s);
@@ -55,8 +60,13 @@ static void rules_between_settings(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"run.stages", "distill,finetune"}, {"run.stages", "sleep"}, {"run.stages", ""}, {"bench.threads", "0"}, {"bench.length", "x"},
-        {"data.delimiter", ""}, {"ensemble.rule", "weights"},
+        {"run.stages", "distill,finetune"},
+        {"run.stages", "sleep"},
+        {"run.stages", ""},
+        {"bench.threads", "0"},
+        {"bench.length", "x"},
+        {"data.delimiter", ""},
+        {"ensemble.rule", "weights"},
     };
     for (int i = 0; i < OC_COUNT(bad); i++) {
         oc_settings s;
@@ -73,7 +83,8 @@ static void recipes(void **state)
     (void)state;
     oc_settings s, back;
     oc_settings_init(&s);
-    const char *r = "{\"name\": \"x\", \"prune.sparsity\": 0.5, \"run.stages\": [\"prune\", \"bench\"], \"quant.head\": false, \"task\": \"los\"}";
+    const char *r =
+        "{\"name\": \"x\", \"prune.sparsity\": 0.5, \"run.stages\": [\"prune\", \"bench\"], \"quant.head\": false, \"task\": \"los\"}";
     assert_int_equal(oc_recipe_parse(r, strlen(r), "r.json", &s, NULL), OC_OK);
     assert_true(s.prune_sparsity == 0.5);
     assert_string_equal(s.run_stages, "prune,bench");
@@ -90,11 +101,15 @@ static void recipes(void **state)
     oc_buf_release(&b);
 
     oc_settings before = s;
-    static const char *const bad[][2] = {{"{\"prune.sparsity\": 2}", "prune.sparsity"}, {"{\"x\": 1}", "unknown setting"}, {"[]", "object"},
-                                         {"{\"task\": {}}", "task"}, {"{\"run.stages\": \"x\"}", "run.stages"}};
+    static const char *const bad[][2] = {{"{\"prune.sparsity\": 2}", "prune.sparsity"},
+                                         {"{\"x\": 1}", "unknown setting"},
+                                         {"[]", "object"},
+                                         {"{\"task\": {}}", "task"},
+                                         {"{\"run.stages\": \"x\"}", "run.stages"}};
     for (int i = 0; i < OC_COUNT(bad); i++) {
         oc_err e = {0};
-        assert_int_not_equal(oc_recipe_parse(bad[i][0], strlen(bad[i][0]), "bad.json", &s, &e), OC_OK);
+        assert_int_not_equal(oc_recipe_parse(bad[i][0], strlen(bad[i][0]), "bad.json", &s, &e),
+                             OC_OK);
         assert_non_null(strstr(e.msg, "bad.json"));
         assert_non_null(strstr(e.msg, bad[i][1]));
         assert_memory_equal(&s, &before, sizeof s);
@@ -112,7 +127,9 @@ static void fill(oc_event *e, oc_rng *r)
         int64_t whole = (int64_t)oc_rng_below(r, 1u << 30) - 5;
         bool flag = oc_rng_below(r, 2) == 1;
         switch (f[i].kind) {
-        case OC_FIELD_S: oc_strlcpy(at, "a \"b\" \xc3\xa9 \\ \n and more text", (size_t)f[i].capacity); break;
+        case OC_FIELD_S:
+            oc_strlcpy(at, "a \"b\" \xc3\xa9 \\ \n and more text", (size_t)f[i].capacity);
+            break;
         case OC_FIELD_I: memcpy(at, &whole, sizeof whole); break;
         case OC_FIELD_D: memcpy(at, &d, sizeof d); break;
         case OC_FIELD_B: memcpy(at, &flag, sizeof flag); break;
@@ -161,8 +178,12 @@ static void decoding_is_strict_but_forgives_absence(void **state)
     const char *ok = "[4, 1000, \"step\", {\"run\": \"student\", \"loss\": 0.5}]";
     assert_int_equal(oc_event_decode(ok, strlen(ok), &e, NULL), OC_OK);
     assert_true(e.u.step.loss == 0.5 && isnan(e.u.step.lr) && e.u.step.step == 0);
-    static const char *const bad[] = {"[4, 1000, \"nothing\", {}]", "[4, 1000, \"step\", {\"loss\": \"x\"}]", "[4, 1000, \"step\"]", "{}",
-                                      "[4, 1000, \"step\", {\"run\": 3}]", "[-1, 0, \"step\", {}]"};
+    static const char *const bad[] = {"[4, 1000, \"nothing\", {}]",
+                                      "[4, 1000, \"step\", {\"loss\": \"x\"}]",
+                                      "[4, 1000, \"step\"]",
+                                      "{}",
+                                      "[4, 1000, \"step\", {\"run\": 3}]",
+                                      "[-1, 0, \"step\", {}]"};
     for (int i = 0; i < OC_COUNT(bad); i++)
         assert_int_equal(oc_event_decode(bad[i], strlen(bad[i]), &e, NULL), OC_FORMAT);
 }
@@ -170,9 +191,12 @@ static void decoding_is_strict_but_forgives_absence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_setting_round_trips), cmocka_unit_test(bad_values_say_what_is_taken),
-        cmocka_unit_test(rules_between_settings),    cmocka_unit_test(recipes),
-        cmocka_unit_test(every_event_round_trips),   cmocka_unit_test(decoding_is_strict_but_forgives_absence),
+        cmocka_unit_test(every_setting_round_trips),
+        cmocka_unit_test(bad_values_say_what_is_taken),
+        cmocka_unit_test(rules_between_settings),
+        cmocka_unit_test(recipes),
+        cmocka_unit_test(every_event_round_trips),
+        cmocka_unit_test(decoding_is_strict_but_forgives_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 /*
- * tui/predict_ids.h - predict on ready-made token ids, with every hidden state, so that anyone can
+ * tui/cli_ids.h - predict on ready-made token ids, with every hidden state, so that anyone can
  * compare with another implementation.
  */
-#ifndef OC_TUI_PREDICT_IDS_H
-#define OC_TUI_PREDICT_IDS_H
+#ifndef OC_TUI_CLI_IDS_H
+#define OC_TUI_CLI_IDS_H
 
 #include "tui/cli.h"
 

@@ -1,4 +1,4 @@
-#include "tui/predict_ids.h"
+#include "tui/cli_ids.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,8 @@ static void outputs_release(outputs *o)
     oc_free(o->mask);
 }
 
-static oc_status outputs_init(outputs *o, const oc_dims *d, const oc_id_notes *t, bool hidden, oc_err *err)
+static oc_status outputs_init(outputs *o, const oc_dims *d, const oc_id_notes *t, bool hidden,
+                              oc_err *err)
 {
     *o = (outputs){.B = t->n, .T = t->max_T, .L = d->L, .H = d->H, .K = d->K};
     size_t bt = (size_t)(o->B * o->T), floats = 0;
@@ -38,21 +39,30 @@ static oc_status outputs_init(outputs *o, const oc_dims *d, const oc_id_notes *t
     o->logits = oc_calloc((size_t)(o->B * d->K), sizeof(float));
     o->mask = oc_calloc(bt, sizeof(int64_t));
     if ((hidden && !o->hidden) || !o->pooled || !o->logits || !o->mask)
-        return OC_FAIL(err, OC_NOMEM, "out of memory: the hidden states of %lld notes take %zu bytes; give fewer at once", (long long)o->B, floats * 4);
+        return OC_FAIL(
+            err, OC_NOMEM,
+            "out of memory: the hidden states of %lld notes take %zu bytes; give fewer at once",
+            (long long)o->B, floats * 4);
     return OC_OK;
 }
 
 /* One note at a time: comparing wants exactness and little memory, not speed. */
 static oc_status compute(const oc_model *m, const oc_id_notes *t, outputs *o, oc_err *err)
 {
-    oc_limits lim = {.max_B = 1, .max_N = t->max_T, .max_T = t->max_T, .keep_hidden = o->hidden != NULL};
+    oc_limits lim = {
+        .max_B = 1, .max_N = t->max_T, .max_T = t->max_T, .keep_hidden = o->hidden != NULL};
     oc_bert *b;
     OC_TRY(oc_bert_new(m, &lim, &b, err));
     oc_status st = OC_OK;
     for (int64_t i = 0; i < t->n && st == OC_OK; i++) {
         int64_t at = t->start[i], n = t->start[i + 1] - at;
         const int32_t start[2] = {0, (int32_t)n};
-        oc_batch batch = {.B = 1, .N = n, .start = start, .ids = t->ids + at, .types = t->types + at, .mask = t->mask + at};
+        oc_batch batch = {.B = 1,
+                          .N = n,
+                          .start = start,
+                          .ids = t->ids + at,
+                          .types = t->types + at,
+                          .mask = t->mask + at};
         st = oc_batch_check(&batch, &m->dims, &lim, err);
         if (st != OC_OK)
             break;
@@ -61,7 +71,8 @@ static oc_status compute(const oc_model *m, const oc_id_notes *t, outputs *o, oc
         for (int64_t k = 0; k < n; k++)
             o->mask[i * o->T + k] = t->mask[at + k];
         for (int32_t l = 0; o->hidden && l <= o->L; l++)
-            memcpy(o->hidden + ((l * o->B + i) * o->T) * o->H, oc_bert_hidden(b, l), (size_t)(n * o->H) * sizeof(float));
+            memcpy(o->hidden + ((l * o->B + i) * o->T) * o->H, oc_bert_hidden(b, l),
+                   (size_t)(n * o->H) * sizeof(float));
     }
     oc_bert_free(b);
     return st;
@@ -69,11 +80,13 @@ static oc_status compute(const oc_model *m, const oc_id_notes *t, outputs *o, oc
 
 static oc_status add_all(oc_st_out *f, const outputs *o, oc_err *err)
 {
-    const int64_t bth[3] = {o->B, o->T, o->H}, bh[2] = {o->B, o->H}, bk[2] = {o->B, o->K}, bt[2] = {o->B, o->T};
+    const int64_t bth[3] = {o->B, o->T, o->H}, bh[2] = {o->B, o->H}, bk[2] = {o->B, o->K},
+                  bt[2] = {o->B, o->T};
     for (int32_t l = 0; l <= o->L; l++) {
         char name[32];
         snprintf(name, sizeof name, "layer.%d", l - 1);
-        OC_TRY(oc_st_out_add(f, l == 0 ? "embeddings" : name, OC_DT_F32, 3, bth, o->hidden + l * o->B * o->T * o->H, err));
+        OC_TRY(oc_st_out_add(f, l == 0 ? "embeddings" : name, OC_DT_F32, 3, bth,
+                             o->hidden + l * o->B * o->T * o->H, err));
     }
     OC_TRY(oc_st_out_add(f, "pooled", OC_DT_F32, 2, bh, o->pooled, err));
     OC_TRY(oc_st_out_add(f, "logits", OC_DT_F32, 2, bk, o->logits, err));
@@ -109,7 +122,11 @@ int oc_cli_predict_ids(oc_cli *c)
     if (st == OC_OK && c->hidden)
         st = write_hidden(&o, c->hidden, &err);
     if (st == OC_OK) {
-        oc_predictions p = {.n = o.B, .K = o.K, .id = (const char *const *)notes.id.item, .logits = o.logits, .multi = k->config.multi_label,
+        oc_predictions p = {.n = o.B,
+                            .K = o.K,
+                            .id = (const char *const *)notes.id.item,
+                            .logits = o.logits,
+                            .multi = k->config.multi_label,
                             .labels = &k->config.labels};
         rc = oc_cli_write_rows(c, &p);
     } else {
