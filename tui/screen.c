@@ -365,7 +365,7 @@ static void headless(oc_screen *s)
         }
         oc_workbench_pump(s->w);
     }
-    oc_workbench_pump(s->w);
+    oc_workbench_drain(s->w);
 }
 
 /* ---- opening and closing ----------------------------------------------------------------- */
