@@ -28,6 +28,9 @@ struct oc_replay {
     int64_t n, at, n_bad;
     double speed, owed_ms; /* recorded time already due, not yet a whole gap */
     bool playing;
+    oc_reader *in; /* owned: stands behind the last event taken, for oc_replay_follow */
+    oc_event held; /* read, but there was no memory to keep it */
+    bool holds;
 };
 
 static size_t payload_bytes(oc_event_type t)
@@ -82,27 +85,35 @@ static oc_status push(oc_replay *r, const oc_event *e, oc_err *err)
     OC_TRY(oc_grow(&r->frame, &r->cap, (size_t)r->n + 1, sizeof *r->frame, err));
     size_t offset = r->bytes.len;
     oc_buf_add(&r->bytes, e, payload_bytes(e->type));
-    OC_TRY(oc_buf_check(&r->bytes, err));
+    oc_status rc = oc_buf_check(&r->bytes, err);
+    r->bytes.failed = false; // what did not fit is tried again
+    OC_TRY(rc);
     r->frame[r->n++] = (frame){.offset = offset, .t_ms = e->t_ms, .mark = is_mark(e)};
     return OC_OK;
+}
+
+/* Everything the journal has behind the last event taken. */
+static oc_status take(oc_replay *r, oc_err *err)
+{
+    oc_status rc = OC_OK;
+    while (rc == OC_OK) {
+        if (!r->holds)
+            rc = oc_reader_next(r->in, &r->held, &r->holds, err);
+        if (rc != OC_OK || !r->holds)
+            break;
+        rc = push(r, &r->held, err);
+        r->holds = rc != OC_OK;
+    }
+    r->n_bad = oc_reader_bad(r->in);
+    return rc;
 }
 
 static oc_status load(oc_replay *r, oc_err *err)
 {
     char path[OC_PATH_MAX];
     OC_TRY(oc_session_journal(r->dir, path, err));
-    oc_reader *in;
-    OC_TRY(oc_reader_open(path, &in, err));
-    oc_status rc = OC_OK;
-    for (bool got = true; rc == OC_OK && got;) {
-        oc_event e;
-        rc = oc_reader_next(in, &e, &got, err);
-        if (rc == OC_OK && got)
-            rc = push(r, &e, err);
-    }
-    r->n_bad = oc_reader_bad(in);
-    oc_reader_close(in);
-    return rc;
+    OC_TRY(oc_reader_open(path, &r->in, err));
+    return take(r, err);
 }
 
 static oc_status blank_state(const oc_replay *r, oc_state **out, oc_err *err)
@@ -137,6 +148,7 @@ void oc_replay_close(oc_replay *r)
     if (!r)
         return;
     oc_state_free(r->state);
+    oc_reader_close(r->in);
     oc_buf_release(&r->bytes);
     oc_free(r->frame);
     oc_free(r);
@@ -181,6 +193,21 @@ oc_status oc_replay_seek(oc_replay *r, int64_t to, oc_err *err)
     while (r->at < to)
         OC_TRY(fold_next(r, err));
     return OC_OK;
+}
+
+oc_status oc_replay_follow(oc_replay *r, int64_t *added, oc_err *err)
+{
+    int64_t n = r->n;
+    bool end = r->at == n;
+    oc_status rc = take(r, err);
+    *added = r->n - n;
+    r->state->n_bad = r->n_bad;
+    while (end && r->at < r->n) {
+        oc_status folded = fold_next(r, rc == OC_OK ? err : NULL);
+        if (folded != OC_OK)
+            return rc == OC_OK ? folded : rc;
+    }
+    return rc;
 }
 
 int64_t oc_replay_mark(const oc_replay *r, int direction)

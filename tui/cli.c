@@ -22,6 +22,7 @@ static const oc_cli_command commands[] = {
     {"prune", "MODEL", "prune a model and let it recover", "set session headless plain json color glyphs theme", oc_cli_stage},
     {"quantize", "MODEL", "quantize a model to INT8", "set session headless plain json color glyphs theme", oc_cli_stage},
     {"replay", "SESSION", "watch a recorded session again", "speed color glyphs theme", oc_cli_replay},
+    {"attach", "SESSION", "watch a session that another process is running, read-only", "color glyphs theme", oc_cli_attach},
     {"show", "SESSION VIEW", "print a view: run loss sparsity quant latency tradeoff log settings", "size as color glyphs theme json", oc_cli_show},
     {"sessions", "", "list the sessions", "json", oc_cli_sessions},
     {"diff", "SESSION SESSION", "what differs between two sessions", "json", oc_cli_diff},

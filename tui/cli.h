@@ -67,6 +67,7 @@ int oc_cli_stage(oc_cli *c); /* finetune, distill, prune, quantize MODEL */
 /* cli_session.c */
 int oc_cli_show(oc_cli *c);
 int oc_cli_replay(oc_cli *c);
+int oc_cli_attach(oc_cli *c);
 int oc_cli_sessions(oc_cli *c);
 int oc_cli_diff(oc_cli *c);
 int oc_cli_export(oc_cli *c);

@@ -1,6 +1,6 @@
 /*
- * tui/cli_session.c - commands on recorded sessions: show, replay, sessions, diff, export; and the
- * list of settings.
+ * tui/cli_session.c - commands on recorded sessions: show, replay, attach, sessions, diff, export;
+ * and the list of settings.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,10 +108,11 @@ int oc_cli_show(oc_cli *c)
     return rc;
 }
 
-int oc_cli_replay(oc_cli *c)
+/* A session on the screen: as a film, or (follow) as another process writes it. */
+static int watch(const oc_cli *c, bool follow)
 {
     if (c->arg.n != 2)
-        return oc_cli_usage("replay takes one session");
+        return oc_cli_usage("%s takes one session", c->arg.item[0]);
     oc_err err = {0};
     if (!oc_screen_possible(&err)) {
         fprintf(stderr, "optimclm: %s; `optimclm show SESSION screen` prints the last picture\n",
@@ -122,11 +123,21 @@ int oc_cli_replay(oc_cli *c)
     if (oc_replay_open(c->arg.item[1], &r, &err) != OC_OK)
         return oc_cli_fail(&err);
     oc_replay_set_speed(r, c->speed);
-    oc_replay_set_playing(r, true);
-    oc_screen_opts o = {.color = c->color, .glyphs = c->glyphs, .theme = c->theme};
+    oc_screen_opts o = {
+        .color = c->color, .glyphs = c->glyphs, .theme = c->theme, .follow = follow};
     oc_status st = oc_screen_replay(r, c->arg.item[1], &o, &err);
     oc_replay_close(r);
     return st == OC_OK ? OC_EXIT_DONE : oc_cli_fail(&err);
+}
+
+int oc_cli_replay(oc_cli *c)
+{
+    return watch(c, false);
+}
+
+int oc_cli_attach(oc_cli *c)
+{
+    return watch(c, true);
 }
 
 static int print_result(oc_status st, oc_buf *out, const oc_err *err)

@@ -14,6 +14,8 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/str.h"
+#include "sessions/journal.h"
+#include "sessions/session.h"
 #include "tui/screen_priv.h"
 #include "tui/signals.h"
 
@@ -21,6 +23,7 @@
 #define MESSAGE_NS (8 * OC_NS_S)
 #define DONE_NS    (5 * OC_NS_S) /* quit_when_done: time to look */
 #define ANSWER_NS  (OC_NS_S / 2) /* wait for a terminal's answer before leaving it */
+#define FOLLOW_NS  (OC_NS_S / 2) /* how often to look for what another process appended */
 
 #define LEAVING_NS    (50 * 1000000LL) /* how often to look whether the job has stopped */
 #define HEADLESS_MS   250              /* the engine may rest a moment after its last event */
@@ -59,11 +62,35 @@ static int32_t repl_rows(const oc_screen *s)
     return rows < 30 ? 2 : rows < 50 ? 4 : 8;
 }
 
+bool oc__screen_at_end(const oc_screen *s)
+{
+    return oc_replay_at(s->r) >= oc_replay_count(s->r);
+}
+
+static void follow_status(oc_screen *s)
+{
+    char where[80], speed[32];
+    const oc_state *st = oc_replay_state(s->r);
+    oc_fmt_f64(speed, oc_replay_speed(s->r));
+    if (oc_replay_playing(s->r))
+        snprintf(where, sizeof where, ", %lld/%lld x%s", (long long)oc_replay_at(s->r),
+                 (long long)oc_replay_count(s->r), speed);
+    else if (!oc__screen_at_end(s) || s->follow.held)
+        snprintf(where, sizeof where, ", paused at %lld/%lld", (long long)oc_replay_at(s->r),
+                 (long long)oc_replay_count(s->r));
+    else if (s->follow.running)
+        where[0] = '\0';
+    else
+        snprintf(where, sizeof where, ": %s",
+                 st->live ? "its process is gone" : "the session has ended");
+    snprintf(s->replay_text, sizeof s->replay_text, "ATTACHED, read-only%s", where);
+}
+
 static void replay_status(oc_screen *s)
 {
     char speed[32];
     oc_fmt_f64(speed, oc_replay_speed(s->r));
-    bool playing = oc_replay_playing(s->r), end = oc_replay_at(s->r) >= oc_replay_count(s->r);
+    bool playing = oc_replay_playing(s->r), end = oc__screen_at_end(s);
     snprintf(s->replay_text, sizeof s->replay_text, "REPLAY %lld/%lld x%s%s",
              (long long)oc_replay_at(s->r), (long long)oc_replay_count(s->r), speed,
              end       ? " end"
@@ -79,10 +106,14 @@ static void picture(oc_screen *s)
     s->ui.question = "";
     s->ui.replay = "";
     if (s->r) {
-        replay_status(s);
+        if (s->follow.on)
+            follow_status(s);
+        else
+            replay_status(s);
         s->ui.replay = s->replay_text;
     }
-    s->ui.now_ms = s->r ? st->last_ms : oc_wall_ms();
+    bool live = !s->r || (s->follow.running && !s->follow.held && oc__screen_at_end(s));
+    s->ui.now_ms = live ? oc_wall_ms() : st->last_ms;
     s->ui.repl_lines = repl_rows(s);
     bool still = s->ui.frozen && !s->restate && s->still.cols == s->canvas.cols &&
                  s->still.rows == s->canvas.rows;
@@ -112,8 +143,11 @@ static oc_status draw(oc_screen *s, oc_err *err)
     if (s->repl) {
         oc_repl_draw(s->repl, &s->canvas, s->lay.repl, s->lay.body, s->ui.repl_focused, &cx, &cy);
     } else if (s->lay.repl.h > 0) {
-        oc_text(&s->canvas, s->lay.repl, 0, s->lay.repl.h - 1, -1, OC_STYLE_DIM,
-                "Space play  [ ] step  { } mark  , . speed  g G ends  q quit");
+        oc_text(
+            &s->canvas, s->lay.repl, 0, s->lay.repl.h - 1, -1, OC_STYLE_DIM,
+            s->follow.on
+                ? "Space pause  [ ] step  { } mark  , . speed  G follow  q quit (the job goes on)"
+                : "Space play  [ ] step  { } mark  , . speed  g G ends  q quit");
     }
     if (s->pager.open) {
         int32_t top = OC_MIN(s->lay.header.h, s->canvas.rows - 1);
@@ -253,6 +287,8 @@ static int64_t sleep_ns(oc_screen *s)
         wait = sooner(wait, OC_MAX(0, s->resize_ns - s->now));
     if (s->r && oc_replay_playing(s->r))
         wait = sooner(wait, oc_pace_wait_ns(&s->pace, s->now, false));
+    if (s->follow.on && !s->follow.held)
+        wait = sooner(wait, OC_MAX(0, s->follow.next_ns - s->now));
     if ((s->dirty || s->echo) && oc_tty_ready(s->tty))
         wait = sooner(wait, oc_pace_wait_ns(&s->pace, s->now, s->echo));
     return wait;
@@ -280,6 +316,24 @@ static oc_status wait_for_something(oc_screen *s, oc_err *err)
     if (n > 0 && (p[1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
         read_keys(s);
     return OC_OK;
+}
+
+/* What another process appended to the session shown. */
+static void follow(oc_screen *s)
+{
+    char path[OC_PATH_MAX];
+    if (!s->follow.on || s->follow.held || s->away || s->now < s->follow.next_ns)
+        return;
+    s->follow.next_ns = s->now + FOLLOW_NS;
+    // Asked before reading: what a process wrote before it ended is then seen, too.
+    bool running = oc_session_journal(oc_replay_state(s->r)->dir, path, NULL) == OC_OK &&
+                   oc_journal_locked(path);
+    oc_err err = {0};
+    int64_t added = 0;
+    if (oc_replay_follow(s->r, &added, &err) != OC_OK)
+        oc__screen_message(s, "%s", err.msg);
+    s->dirty = s->dirty || added > 0 || running != s->follow.running;
+    s->follow.running = running;
 }
 
 static void take_events(oc_screen *s)
@@ -336,6 +390,7 @@ static oc_status loop(oc_screen *s, oc_err *err)
         OC_TRY(wait_for_something(s, err));
         take_keys(s);
         take_events(s);
+        follow(s);
         tick(s);
         if (s->resize_ns && s->now >= s->resize_ns && !s->away)
             fit(s);
@@ -514,10 +569,16 @@ oc_status oc_screen_replay(oc_replay *r, const char *name, const oc_screen_opts 
     s->r = r;
     s->o = o;
     oc_status st = open_screen(s, err);
+    s->follow.on = o->follow;
+    if (st == OC_OK && o->follow)
+        st = oc_replay_seek(r, oc_replay_count(r), err);
     if (st == OC_OK) {
         s->replay_ns = s->now;
-        oc_replay_set_playing(r, true);
-        oc__screen_message(s, "replay of %s: Space pauses, ? lists the keys", oc_path_base(name));
+        oc_replay_set_playing(r, !o->follow);
+        oc__screen_message(s,
+                           o->follow ? "attached to %s: q leaves, the job goes on; ? lists the keys"
+                                     : "replay of %s: Space pauses, ? lists the keys",
+                           oc_path_base(name));
         st = loop(s, err);
     }
     close_screen(s);

@@ -28,6 +28,7 @@ typedef struct oc_screen_opts {
     bool
         quit_when_done; /* leave the screen some seconds after the run ended, unless a key came (demo) */
     double fps;         /* 0: 10, or 4 over ssh */
+    bool follow; /* oc_screen_replay: the session is being written elsewhere; stay at its end */
     oc_screen_next *next; /* out; NULL: `open` is answered with how to do it from the shell */
 } oc_screen_opts;
 
@@ -42,7 +43,8 @@ bool oc_screen_possible(oc_err *why);
  */
 oc_status oc_screen_run(oc_workbench *w, const oc_screen_opts *o, bool *detached,
                         oc_err *err) OC_NODISCARD;
-/* The same loop over a recorded session. */
+/* The same loop over a recorded session, or (follow) over one that another process is running:
+ * what it appends is shown twice a second; stepping back pauses that, G goes on. */
 oc_status oc_screen_replay(oc_replay *r, const char *name, const oc_screen_opts *o,
                            oc_err *err) OC_NODISCARD;
 

@@ -6,6 +6,13 @@
 
 #define CTRL_C_NS (2 * OC_NS_S)
 
+/* Without a workbench nothing can be asked of the session. */
+static void refuse(oc_screen *s)
+{
+    oc__screen_message(s, s->follow.on ? "attached read-only: commands go where the session is open"
+                                       : "a recording takes no commands; ? lists the keys");
+}
+
 static void show_alerts(oc_screen *s)
 {
     const oc_state *st = oc__screen_state(s);
@@ -28,7 +35,7 @@ static void show_alerts(oc_screen *s)
 static void focus_repl(oc_screen *s, const char *line)
 {
     if (!s->repl) {
-        oc__screen_message(s, "a recording takes no commands; ? lists the keys");
+        refuse(s);
         return;
     }
     if (line)
@@ -39,7 +46,7 @@ static void focus_repl(oc_screen *s, const char *line)
 static void ctrl_c(oc_screen *s)
 {
     if (!s->w)
-        oc__screen_message(s, "q leaves the replay");
+        oc__screen_message(s, s->follow.on ? "q leaves; the job goes on" : "q leaves the replay");
     else if (!oc__screen_busy(s))
         oc__screen_message(s, s->ui.repl_focused ? "nothing is running; Esc leaves the command line"
                                                  : "nothing is running; q quits");
@@ -52,7 +59,9 @@ static void ctrl_c(oc_screen *s)
 
 static void pause_job(oc_screen *s)
 {
-    if (!s->w || !oc__screen_busy(s))
+    if (s->follow.on)
+        refuse(s);
+    else if (!s->w || !oc__screen_busy(s))
         oc__screen_message(s, s->w ? "nothing is running" : "a recording has no job to pause");
     else
         oc__screen_do(
@@ -67,6 +76,7 @@ static void seek(oc_screen *s, int64_t to)
     oc_err err = {0};
     int64_t n = oc_replay_count(s->r);
     oc_replay_set_playing(s->r, false);
+    s->follow.held = false;
     if (oc_replay_seek(s->r, OC_MAX(0, OC_MIN(to, n)), &err) != OC_OK)
         oc__screen_message(s, "%s", err.msg);
     s->restate = true;
@@ -75,7 +85,12 @@ static void seek(oc_screen *s, int64_t to)
 static void play_or_pause(oc_screen *s)
 {
     bool play = !oc_replay_playing(s->r);
-    if (play && oc_replay_at(s->r) >= oc_replay_count(s->r))
+    if (s->follow.on && oc__screen_at_end(s)) {
+        s->follow.held = !s->follow.held;
+        s->restate = true;
+        return;
+    }
+    if (play && oc__screen_at_end(s))
         seek(s, 0); // at the end there is nothing to play: again from the start
     oc_replay_set_playing(s->r, play);
     s->replay_ns = s->now;
@@ -188,6 +203,8 @@ static bool view_key(oc_screen *s, int view, uint32_t key)
     const char *line = oc_buf_cstr(&command);
     if (used && line[0] == '=')
         focus_repl(s, line + 1);
+    else if (used && line[0] && s->follow.on)
+        refuse(s);
     else if (used && line[0])
         oc__screen_do(s, line, false);
     oc_buf_release(&command);

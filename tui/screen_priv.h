@@ -22,6 +22,12 @@ typedef struct oc_screen {
     oc_replay *r;    /* shown instead of the workbench; NULL live */
     bool own_replay; /* opened here by `replay NAME`: q and Esc go back to the live session */
     char replay_text[128];
+    struct {
+        bool on;         /* r is a session that another process writes */
+        bool held;       /* Space: at the end, and yet not following */
+        bool running;    /* a process had the journal open when last looked */
+        int64_t next_ns; /* when to look again */
+    } follow;
     const oc_screen_opts *o;
 
     oc_tty *tty;
@@ -61,6 +67,7 @@ typedef struct oc_screen {
 const oc_state *oc__screen_state(const oc_screen *s);
 bool oc__screen_busy(const oc_screen *s);
 void oc__screen_message(oc_screen *s, const char *fmt, ...) OC_PRINTF(2, 3);
+bool oc__screen_at_end(const oc_screen *s); /* the replay stands behind its last event */
 void oc__screen_suspend(oc_screen *s);
 /* Everything the terminal sent: keys, mouse, pastes, focus, replies. */
 void oc__screen_input(oc_screen *s, const oc_input *in);

@@ -78,6 +78,7 @@ oc_status oc__loop_restore(void *ctx, const char *path, int64_t *step, oc_err *e
     oc__loop *t = ctx;
     char main_path[512];
     int64_t max_len, seed;
+    double sparsity = t->s.sparsity;
     OC_TRY(oc_train_path(t->job, t->spec->run, main_path, err));
     OC_TRY(oc_train_state_peek(t->spec->run, path, &max_len, &seed, err));
     if (max_len != t->s.max_len || seed != t->s.seed)
@@ -90,6 +91,8 @@ oc_status oc__loop_restore(void *ctx, const char *path, int64_t *step, oc_err *e
     t->generation++;
     t->order_epoch = -1;
     t->hooks.step = t->s.step;
+    if (t->spec->sparse && t->s.sparsity != sparsity)
+        oc_report_sparsity(t->job, t->model, t->s.sparsity, t->spec->run);
     if (step)
         *step = t->s.step;
     return OC_OK;
