@@ -19,6 +19,24 @@ static int64_t first_of(const char *list)
     return strtoll(list, NULL, 10);
 }
 
+/* The case whose latencies are compared: the first of each bench list, or what was timed instead. */
+static oc_ev_latency compared_case(const oc_state *s)
+{
+    oc_ev_latency want = {.threads = first_of(s->set.bench_threads),
+                          .batch = first_of(s->set.bench_batch),
+                          .length = first_of(s->set.bench_length)};
+    const oc_ev_latency *near = NULL;
+    for (int64_t i = 0; i < s->n_latency; i++) {
+        const oc_ev_latency *l = &s->latency[i];
+        if (l->threads != want.threads || l->batch != want.batch)
+            continue;
+        if (l->length == want.length)
+            return want;
+        near = near ? near : l;
+    }
+    return near ? *near : s->n_latency > 0 ? s->latency[0] : want;
+}
+
 static int64_t bytes_of(const oc_model_state *m)
 {
     return m->has_cand && m->cand.bytes > 0 ? m->cand.bytes : m->has_info ? m->info.bytes : 0;
@@ -47,12 +65,11 @@ oc_footprint oc_footprint_of(const oc_state *s, const char *model)
     }
     if (f.bytes <= 0 && oc_str_starts(model, "ensemble"))
         f.bytes = bytes_of_teachers(s);
-    int64_t threads = first_of(s->set.bench_threads), batch = first_of(s->set.bench_batch);
-    int64_t length = first_of(s->set.bench_length);
+    oc_ev_latency at = compared_case(s);
     for (int64_t i = 0; i < s->n_latency; i++) {
         const oc_ev_latency *l = &s->latency[i];
-        if (!strcmp(l->model, model) && l->threads == threads && l->batch == batch &&
-            l->length == length) {
+        if (!strcmp(l->model, model) && l->threads == at.threads && l->batch == at.batch &&
+            l->length == at.length) {
             f.median_ms = l->median_ms;
             f.p95_ms = l->p95_ms;
         }
@@ -145,11 +162,11 @@ static void footer(const oc_state *s, oc_footprint base, oc_buf *out)
         snprintf(ms, sizeof ms, "%.3f ms", base.median_ms);
     oc_buf_fmt(out, "\nratios: %s (%s, %s) divided by the model\n", s->set.bench_baseline, size,
                ms);
+    oc_ev_latency at = compared_case(s);
     if (s->n_latency > 0)
-        oc_buf_fmt(out, "latency: median at %lld thread(s), batch %lld, %lld tokens\n",
-                   (long long)first_of(s->set.bench_threads),
-                   (long long)first_of(s->set.bench_batch),
-                   (long long)first_of(s->set.bench_length));
+        oc_buf_fmt(out, "latency: median at %lld thread%s, batch %lld, %lld tokens\n",
+                   (long long)at.threads, at.threads == 1 ? "" : "s", (long long)at.batch,
+                   (long long)at.length);
     oc_buf_str(out, "size: bytes on disk, decimal units\n");
     static const char *const split[] = {"train", "valid", "test"};
     const char *sep = "data: ";

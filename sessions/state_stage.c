@@ -93,6 +93,13 @@ static int64_t match(oc_state *s, int64_t index, const char *kind, const char *r
                             : insert(s, kind, run);
 }
 
+// "distill student", but "bench": measuring stages carry their own name as run.
+static void stage_name(char *out, size_t n, const char *kind, const char *run)
+{
+    bool named = *run && strcmp(run, kind) != 0;
+    snprintf(out, n, "%s%s%s", kind, named ? " " : "", named ? run : "");
+}
+
 oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err *err)
 {
     static const char *const trained[] = {"finetune", "distill", "recover"};
@@ -112,11 +119,12 @@ oc_status oc__fold_stage(oc_state *s, const oc_ev_stage *e, int64_t t_ms, oc_err
     g->seconds = 0;
     s->i_stage = i;
     s->progress = (oc_ev_progress){0};
+    char name[80];
+    stage_name(name, sizeof name, e->kind, e->run);
     if (e->from_step > 0)
-        oc__log(s, t_ms, "info", "%s %s goes on at step %lld", e->kind, e->run,
-                (long long)e->from_step);
+        oc__log(s, t_ms, "info", "%s goes on at step %lld", name, (long long)e->from_step);
     else
-        oc__log(s, t_ms, "info", "%s %s begins", e->kind, e->run);
+        oc__log(s, t_ms, "info", "%s begins", name);
     return OC_OK;
 }
 
@@ -135,11 +143,12 @@ oc_status oc__fold_stage_end(oc_state *s, const oc_ev_stage_end *e, int64_t t_ms
     s->progress = (oc_ev_progress){0};
     oc__run_end(s, e->run, e->status, t_ms);
     bool bad = !strcmp(e->status, "failed");
-    char took[24] = "";
+    char took[24] = "", name[80];
+    stage_name(name, sizeof name, e->kind, e->run);
     if (g->seconds > 0)
         oc_fmt_duration(took, g->seconds);
-    oc__log(s, t_ms, bad ? "error" : "info", "%s %s %s%s%s%s%s", e->kind, e->run, e->status,
-            *took ? " in " : "", took, *e->message ? ": " : "", e->message);
+    oc__log(s, t_ms, bad ? "error" : "info", "%s %s%s%s%s%s", name, e->status, *took ? " in " : "",
+            took, *e->message ? ": " : "", e->message);
     return OC_OK;
 }
 

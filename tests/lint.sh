@@ -33,7 +33,7 @@ $out"
 
 if command -v cppcheck >/dev/null 2>&1; then
     cppcheck --quiet --inline-suppr --error-exitcode=1 --enable=warning,portability --suppress=missingIncludeSystem \
-        --suppress=uninitvar:tests/* -I. --std=c11 -D_XOPEN_SOURCE=700 core sessions views tui || say "cppcheck found something"
+        --suppress=duplicateAssignExpression -I. --std=c11 -D_XOPEN_SOURCE=700 core sessions views tui || say "cppcheck found something"
 else
     echo "lint: cppcheck is not here: not run"
 fi

@@ -92,22 +92,23 @@ static void report_stages(reporter *r, const oc_state *s)
 {
     if (s->n_stages < r->n_stages_done)
         r->n_stages_done = r->i_stage_shown = 0;
-    for (; r->i_stage_shown < s->n_stages && *s->stage[r->i_stage_shown].status &&
-           strcmp(s->stage[r->i_stage_shown].status, "waiting") != 0;
-         r->i_stage_shown++) {
-        const oc_stage_state *st = &s->stage[r->i_stage_shown];
-        fprintf(stderr, "== stage %lld of %lld: %s%s%s\n", (long long)r->i_stage_shown + 1,
-                (long long)s->n_stages, st->kind,
-                *st->run && strcmp(st->run, st->kind) != 0 ? " " : "",
-                strcmp(st->run, st->kind) != 0 ? st->run : "");
-    }
-    for (; r->n_stages_done < r->i_stage_shown; r->n_stages_done++) {
-        const oc_stage_state *st = &s->stage[r->n_stages_done];
-        if (!strcmp(st->status, "running"))
+    for (int64_t i = r->n_stages_done; i < s->n_stages; i++) {
+        const oc_stage_state *st = &s->stage[i];
+        char t[24], name[80];
+        if (!*st->status || !strcmp(st->status, "waiting"))
             break;
-        char t[24];
+        bool named = *st->run && strcmp(st->run, st->kind) != 0;
+        snprintf(name, sizeof name, "%s%s%s", st->kind, named ? " " : "", named ? st->run : "");
+        if (i >= r->i_stage_shown) {
+            fprintf(stderr, "== stage %lld of %lld: %s\n", (long long)i + 1, (long long)s->n_stages,
+                    name);
+            r->i_stage_shown = i + 1;
+        }
+        if (!strcmp(st->status, "running"))
+            break; // its end comes before the next one's beginning
         oc_fmt_duration(t, st->seconds);
-        fprintf(stderr, "   %s %s: %s in %s\n", st->kind, st->run, st->status, t);
+        fprintf(stderr, "   %s: %s in %s\n", name, st->status, t);
+        r->n_stages_done = i + 1;
     }
 }
 

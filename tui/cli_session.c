@@ -218,5 +218,5 @@ int oc_cli_settings(oc_cli *c)
         oc_jw_close(&w, ']');
         oc_buf_ch(&out, '\n');
     }
-    return print_result(OC_OK, &out, NULL);
+    return print_result(OC_OK, &out, &(oc_err){0});
 }

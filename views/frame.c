@@ -120,9 +120,9 @@ static void header_line(const oc_state *s, const oc_screen_ui *ui, oc_canvas *c,
     add(p, &n, OC_STYLE_WARN, 1, ui->replay);
     add(p, &n, OC_STYLE_WARN, 1, ui->frozen ? "FROZEN" : "");
     add_progress(p, &n, s);
-    if (s->session.threads > 0) {
-        snprintf(text, sizeof text, "%lld thread%s", (long long)s->session.threads,
-                 s->session.threads == 1 ? "" : "s");
+    int64_t threads = s->set.run_threads > 0 ? s->set.run_threads : s->session.threads;
+    if (threads > 0) {
+        snprintf(text, sizeof text, "%lld thread%s", (long long)threads, threads == 1 ? "" : "s");
         add(p, &n, OC_STYLE_DIM, 9, text);
     }
     while (n > 1 && parts_width(p, n) > r.w) { // the least needed part goes first

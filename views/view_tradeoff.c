@@ -157,9 +157,15 @@ static void interval(oc_plot *pl, const point *p)
 
 static void levels(oc_plot *pl, const oc_state *s)
 {
+    for (int64_t i = 0; i < s->n_baselines; i++)
+        oc_plot_hline(pl, s->baseline[i].auroc, OC_STYLE_DIM);
+}
+
+// After the intervals, which would cut a name in two.
+static void level_names(oc_plot *pl, const oc_state *s)
+{
     for (int64_t i = 0; i < s->n_baselines; i++) {
         int32_t py;
-        oc_plot_hline(pl, s->baseline[i].auroc, OC_STYLE_DIM);
         if (oc_plot_py(pl, s->baseline[i].auroc, &py) && py >= 0 && py < pl->ph)
             oc_text_right(pl->c, pl->area, pl->area.w, py / pl->sy, OC_STYLE_DIM,
                           s->baseline[i].name);
@@ -205,6 +211,7 @@ static void scatter(const cloud *k, const oc_state *s, int cursor, oc_canvas *c,
     for (int i = 0; i < k->n; i++)
         if (placed(&k->p[i]))
             interval(&pl, &k->p[i]);
+    level_names(&pl, s);
     front_line(&pl, k);
     letters(&pl, k, cursor);
 }

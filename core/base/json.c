@@ -353,7 +353,7 @@ bool oc_json_i64(const oc_json *j, int64_t lo, int64_t hi, int64_t *out)
         return false;
     double v = j->valuedouble;
     // Beyond 2^53 a double no longer tells whole numbers apart.
-    if (!(v >= -0x1p53 && v <= 0x1p53) || v != floor(v) || v < (double)lo || v > (double)hi)
+    if (!(fabs(v) <= 9007199254740992.0) || v != floor(v) || v < (double)lo || v > (double)hi)
         return false;
     *out = (int64_t)v;
     return true;

@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/str.h"
+#include "core/compress/prune.h"
 #include "core/compress/train_loop.h"
 
 static void emit_ckpt(oc__loop *t, const char *path, int64_t bytes, const char *reason)

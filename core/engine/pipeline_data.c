@@ -146,8 +146,8 @@ oc_status oc_pipeline_load_data(oc_pipeline *p, oc_err *err)
     for (int i = 0; i < OC_N_SPLITS; i++)
         OC_TRY(emit_split(p, (oc_split)i, err));
     if (p->data.bad.n > 0)
-        oc_job_alert(p->job, "warn", "%lld bad rows were skipped; the first: %s",
-                     (long long)p->data.bad.n,
+        oc_job_alert(p->job, "warn", "%lld bad row%s skipped; the first: %s",
+                     (long long)p->data.bad.n, p->data.bad.n == 1 ? " was" : "s were",
                      p->data.bad.first.n ? p->data.bad.first.item[0] : "?");
     for (int64_t i = 1; i < p->data.bad.first.n; i++)
         oc_job_log(p->job, "warn", "%s", p->data.bad.first.item[i]);

@@ -414,6 +414,41 @@ static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_
     }
 }
 
+// Tokens a model reads at most; the ensemble (-1) reads what all its teachers can.
+static int32_t longest_of(const bench_set *b, int m)
+{
+    int32_t longest = m < 0 ? INT32_MAX : b->model[m]->dims.P;
+    for (int k = 0; m < 0 && k < b->n_teachers; k++)
+        longest = OC_MIN(longest, b->teacher[k]->dims.P);
+    return longest;
+}
+
+// Says which lengths are left out; when no model reads any of them, all are timed at what all read.
+static void fit_lengths(oc_pipeline *p, const bench_set *b, int32_t *length, int *n_lengths)
+{
+    int32_t all = INT32_MAX, any = 0;
+    for (int m = 0; m < b->n; m++) {
+        all = OC_MIN(all, longest_of(b, m));
+        any = OC_MAX(any, longest_of(b, m));
+    }
+    int fitting = 0;
+    for (int i = 0; i < *n_lengths; i++)
+        fitting += length[i] <= any;
+    if (fitting == 0 && b->n > 0) {
+        oc_job_alert(p->job, "warn",
+                     "bench.length is %s, but the models read at most %d tokens: timed at %d",
+                     p->job->set.bench_length, any, all);
+        length[0] = all;
+        *n_lengths = 1;
+    }
+    for (int i = 0; i < *n_lengths; i++)
+        for (int m = b->n_teachers > 1 ? -1 : 0; m < b->n; m++)
+            if (length[i] > longest_of(b, m))
+                oc_job_alert(p->job, "warn",
+                             "bench.length has %d, %s reads at most %d tokens: left out", length[i],
+                             m < 0 ? "the ensemble" : b->name[m], longest_of(b, m));
+}
+
 static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int *owner,
                        oc_err *err)
 {
@@ -423,6 +458,7 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
     OC_TRY(counts(s->bench_threads, threads, &nt, 16, err));
     OC_TRY(counts(s->bench_batch, batch, &nb, 16, err));
     OC_TRY(counts(s->bench_length, length, &nl, 16, err));
+    fit_lengths(p, b, length, &nl);
     for (int t = 0; t < nt; t++) {
         // Threads above cores measure the scheduler.
         if (threads[t] > oc_par_cores()) {
@@ -433,10 +469,8 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
         }
         for (int i = 0; i < nb * nl; i++) {
             for (int m = b->n_teachers > 1 ? -1 : 0; m < b->n && n < MAX_CASES; m++) {
-                const oc_model *first = m < 0 ? b->teacher[0] : b->model[m];
-                int32_t longest = first->dims.P;
-                for (int k = 0; m < 0 && k < b->n_teachers; k++)
-                    longest = OC_MIN(longest, b->teacher[k]->dims.P);
+                if (length[i % nl] > longest_of(b, m))
+                    continue;
                 cases[n] = (oc_latency_case){
                     .models = m < 0 ? b->teacher : &b->model[m],
                     .n_models = m < 0 ? b->n_teachers : 1,
@@ -444,19 +478,14 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
                     .batch = batch[i / nl],
                     .length = length[i % nl],
                 };
-                if (cases[n].length > longest) {
-                    oc_job_alert(p->job, "warn",
-                                 "bench.length has %d, %s reads at most %d tokens: left out",
-                                 cases[n].length, m < 0 ? "the ensemble" : b->name[m], longest);
-                    continue;
-                }
                 owner[n++] = m;
             }
         }
     }
     if (n == 0)
-        return OC_FAIL(err, OC_USAGE, "nothing can be timed with bench.threads %s, bench.length %s",
-                       s->bench_threads, s->bench_length);
+        return OC_FAIL(err, OC_USAGE,
+                       "nothing can be timed: bench.threads is %s, but this machine has %d cores",
+                       s->bench_threads, oc_par_cores());
     bench_stop stop = {.job = p->job};
     oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, stop_bench, &stop, err);
     if (stop.err.status != OC_OK && err)

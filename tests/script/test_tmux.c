@@ -1,6 +1,6 @@
 /*
  * The real program in a real terminal (tmux): opening, typing, views, resizing, signals, crashes,
- * detaching, hanging up, replaying. What the views draw is the goldens' business; here only that
+ * detaching, hanging up, replaying, attaching. What the views draw is the goldens' business; here only that
  * the right things are on the screen, and that the terminal is always given back whole.
  */
 #include <ctype.h>
@@ -60,10 +60,9 @@ static void stop_tmux(void)
         oc_sleep_ms(20);
 }
 
-/* A shell in a fresh terminal; `go ARGS` starts the program and leaves its pid in a file. */
-static void start_shell(int cols, int rows, const char *env)
+/* A shell in one more terminal; `go ARGS` starts the program and leaves its pid in a file. */
+static void one_more_shell(int cols, int rows, const char *env)
 {
-    stop_tmux();
     server++;
     int rc = sh(
         TMUX
@@ -73,6 +72,13 @@ static void start_shell(int cols, int rows, const char *env)
         HERE, cols, rows, folder, folder, folder, env);
     if (rc != 0)
         fail_msg("tmux does not start: %s", seen);
+}
+
+/* The same, in the place of the terminal used so far. */
+static void start_shell(int cols, int rows, const char *env)
+{
+    stop_tmux();
+    one_more_shell(cols, rows, env);
 }
 
 static const char *look(void)
@@ -548,6 +554,83 @@ static void test_replay(void **state)
     wait_flags(SANE);
 }
 
+/* The step in the header, -1 when none is shown. */
+static long step_shown(void)
+{
+    const char *at = strstr(look(), "step ");
+    return at && isdigit((unsigned char)at[5]) ? strtol(at + 5, NULL, 10) : -1;
+}
+
+static void wait_step_after(long step)
+{
+    int64_t until = oc_wall_ms() + PATIENCE_MS;
+    while (step_shown() <= step) {
+        if (oc_wall_ms() > until)
+            fail_msg("the steps stand still at %ld:\n%s", step, look());
+        oc_sleep_ms(20);
+    }
+}
+
+/* A job in one terminal, watched from a second one: it moves, takes no commands, and goes on. */
+static void test_attach(void **state)
+{
+    (void)state;
+    need();
+    char args[200];
+    start_shell(120, 30, "");
+    snprintf(args, sizeof args, "run %s/endless.json --session watched", folder);
+    go(args);
+    wait_for("step ");
+    long job = program();
+    one_more_shell(120, 30, "");
+    go("attach watched");
+    wait_for("ATTACHED, read-only");
+    wait_step_after(0);
+    for (int i = 0; i < 3; i++)
+        wait_step_after(step_shown());
+    press("["); // stepping back holds the picture, while the journal grows
+    wait_for("read-only, paused at ");
+    long held = step_shown();
+    oc_sleep_ms(1200);
+    assert_int_equal(step_shown(), held);
+    assert_non_null(strstr(look(), "read-only, paused at "));
+    press("G");
+    wait_gone("paused at ");
+    wait_step_after(held);
+    press("Space"); // at the end it holds as well
+    wait_for("read-only, paused at ");
+    press("Space");
+    wait_gone("paused at ");
+    press(":");
+    wait_for("attached read-only: commands go where the session is open");
+    press("P");
+    press("q");
+    wait_for("rc=0");
+    wait_flags(SANE);
+    assert_true(alive(job));
+    type("clear");
+    press("Enter");
+    go("attach watched");
+    wait_for("ATTACHED, read-only");
+    wait_step_after(held); // P has not paused it
+    kill((pid_t)job, SIGTERM);
+    wait_for("read-only: the session has ended");
+    wait_dead(job);
+    press("q");
+    wait_for("rc=0");
+    type("clear; go attach nothing");
+    press("Enter");
+    wait_for("there is no session 'nothing'");
+    assert_int_equal(
+        sh("HOME=%s XDG_STATE_HOME=%s %s attach watched 2>&1 </dev/null", folder, folder, binary),
+        2);
+    assert_non_null(strstr(seen, "no screen"));
+    stop_tmux();
+    server--; // the job's terminal
+    stop_tmux();
+    server++;
+}
+
 /* Where no screen is possible it says so in one sentence, and touches nothing. */
 static void test_refused(void **state)
 {
@@ -612,12 +695,13 @@ static void test_terminals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_idle),    cmocka_unit_test(test_paste),
-        cmocka_unit_test(test_job),     cmocka_unit_test(test_quit_and_stop),
-        cmocka_unit_test(test_crash),   cmocka_unit_test(test_terminated),
-        cmocka_unit_test(test_suspend), cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_hangup),  cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_terminals),
+        cmocka_unit_test(test_idle),      cmocka_unit_test(test_paste),
+        cmocka_unit_test(test_job),       cmocka_unit_test(test_quit_and_stop),
+        cmocka_unit_test(test_crash),     cmocka_unit_test(test_terminated),
+        cmocka_unit_test(test_suspend),   cmocka_unit_test(test_detach),
+        cmocka_unit_test(test_hangup),    cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_attach),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_terminals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,4 @@
-/* Replay: any place equals folding up to it; time, speed, marks. */
+/* Replay: any place equals folding up to it; time, speed, marks; following a growing journal. */
 #include "sessions/replay.h"
 #include "tests/journal/recorded.h"
 
@@ -15,6 +15,14 @@ static int teardown(void **state)
     (void)state;
     rec_remove(root);
     return 0;
+}
+
+static void rec_append(const char *path, const char *bytes, size_t n)
+{
+    FILE *f = fopen(path, "ab");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
 }
 
 static recording write_session(void)
@@ -195,6 +203,140 @@ static void out_of_memory(void **state)
     rec_free(&r);
 }
 
+/* A journal that grows under the replay, its last line only in part at first. */
+static void following(void **state)
+{
+    (void)state;
+    recording r = write_session();
+    char path[256], *file;
+    size_t n;
+    snprintf(path, sizeof path, "%s/film/events.jsonl", root);
+    OK(oc_file_read(path, 1 << 24, &file, &n, err));
+    size_t line[256] = {0}; // where each line ends
+    int lines = 0;
+    for (size_t i = 0; i < n; i++)
+        if (file[i] == '\n')
+            line[++lines] = i + 1;
+    assert_int_equal(lines, r.n);
+    OK(oc_file_write(path, file, line[2], err));
+    oc_replay *p;
+    int64_t added = 77;
+    OK(oc_replay_open("film", &p, err));
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 0);
+    // Not at the end: counted, not folded.
+    rec_append(path, file + line[2], line[4] - line[2]);
+    OK(oc_replay_seek(p, 1, err));
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 2);
+    assert_int_equal(oc_replay_at(p), 1);
+    assert_int_equal(oc_replay_count(p), 4);
+    OK(oc_replay_seek(p, 4, err));
+    // At the end: each event the moment its line is whole, and not before.
+    for (int i = 4; i < r.n; i++) {
+        size_t half = line[i] + (line[i + 1] - line[i]) / 2;
+        rec_append(path, file + line[i], half - line[i]);
+        OK(oc_replay_follow(p, &added, err));
+        assert_int_equal(added, 0);
+        assert_int_equal(oc_replay_at(p), i);
+        rec_append(path, file + half, line[i + 1] - half);
+        OK(oc_replay_follow(p, &added, err));
+        assert_int_equal(added, 1);
+        assert_int_equal(oc_replay_at(p), i + 1);
+        oc_state *s = rec_fold(&r, i + 1);
+        assert_true(oc_state_hash(s) == oc_state_hash(oc_replay_state(p)));
+        oc_state_free(s);
+    }
+    // What came by following can be sought like the rest.
+    OK(oc_replay_seek(p, 3, err));
+    oc_state *s = rec_fold(&r, 3);
+    assert_true(oc_state_hash(s) == oc_state_hash(oc_replay_state(p)));
+    oc_state_free(s);
+    oc_replay_close(p);
+    oc_free(file);
+    rec_free(&r);
+}
+
+/* A crash leaves half a line; the next process cuts it off and writes others in its place. */
+static void following_over_a_crash(void **state)
+{
+    (void)state;
+    recording r = write_session(), more = {0};
+    char path[256], dir[128];
+    snprintf(dir, sizeof dir, "%s/film", root);
+    snprintf(path, sizeof path, "%s/events.jsonl", dir);
+    oc_replay *p;
+    int64_t added;
+    OK(oc_replay_open("film", &p, err));
+    OK(oc_replay_seek(p, r.n, err));
+    rec_append(path, "[999,17408322", 13);
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 0);
+    rec_session(&more, "film", true);
+    rec_text(&more, OC_EV_log_T, "info", "after the crash");
+    rec_write(&more, dir);
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 2);
+    assert_int_equal(oc_replay_at(p), r.n + 2);
+    assert_int_equal(oc_replay_state(p)->last_seq, r.n + 2);
+    assert_int_equal(oc_replay_state(p)->n_bad, 0);
+    // A bad line is counted once something follows it.
+    rec_append(path, "[1,2,\"bad\"]\n", 12);
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 0);
+    assert_int_equal(oc_replay_state(p)->n_bad, 0);
+    rec_append(path, "[", 1);
+    OK(oc_replay_follow(p, &added, err));
+    assert_int_equal(added, 0);
+    assert_int_equal(oc_replay_state(p)->n_bad, 1);
+    oc_replay_close(p);
+    rec_free(&more);
+    rec_free(&r);
+}
+
+/* Whatever allocation fails, no event is lost or taken twice. */
+static void following_without_memory(void **state)
+{
+    (void)state;
+    enum { MORE = 60 };
+    recording r = write_session(), more = {0};
+    char path[256], dir[128], *file;
+    size_t n, n_before;
+    snprintf(dir, sizeof dir, "%s/film", root);
+    snprintf(path, sizeof path, "%s/events.jsonl", dir);
+    OK(oc_file_read(path, 1 << 24, &file, &n_before, err));
+    oc_free(file);
+    for (int i = 0; i < MORE; i++)
+        rec_text(&more, OC_EV_log_T, "info", "a line that makes the buffers grow");
+    rec_write(&more, dir);
+    OK(oc_file_read(path, 1 << 24, &file, &n, err));
+    oc_state *whole;
+    OK(oc_session_load("film", &whole, err));
+    oc_status rc = OC_NOMEM;
+    for (int64_t k = 1; rc != OC_OK; k++) {
+        oc_replay *p;
+        int64_t first = 0, rest = 0;
+        OK(oc_file_write(path, file, n_before, err));
+        OK(oc_replay_open("film", &p, err));
+        OK(oc_replay_seek(p, r.n, err));
+        rec_append(path, file + n_before, n - n_before);
+        oc_alloc_fail_at(k);
+        rc = oc_replay_follow(p, &first, NULL);
+        oc_alloc_fail_at(0);
+        assert_true(rc == OC_OK || rc == OC_NOMEM);
+        OK(oc_replay_follow(p, &rest, err));
+        assert_int_equal(first + rest, MORE);
+        assert_int_equal(oc_replay_count(p), r.n + MORE);
+        OK(oc_replay_seek(p, r.n + MORE, err));
+        assert_true(oc_state_hash(whole) == oc_state_hash(oc_replay_state(p)));
+        oc_replay_close(p);
+    }
+    oc_state_free(whole);
+    oc_free(file);
+    rec_free(&more);
+    rec_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +346,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(speeds, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_lines_and_missing_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(out_of_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(following, setup, teardown),
+        cmocka_unit_test_setup_teardown(following_over_a_crash, setup, teardown),
+        cmocka_unit_test_setup_teardown(following_without_memory, setup, teardown),
     };
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
 }

@@ -268,6 +268,8 @@ static void footprints(void **state)
     assert_true(fabs(oc_times_smaller(e, q) - 120) < 1e-9);
     assert_true(fabs(oc_times_faster(e, q) - 100) < 1e-9);
     assert_true(isnan(oc_times_faster(e, t)));
+    OK(oc_settings_set(&s->set, "bench.length", "512", err)); // not what was timed
+    assert_true(oc_footprint_of(s, "quantized").median_ms == 0.27);
     assert_true(isnan(oc_times_smaller(e, oc_footprint_of(s, "nobody"))));
     oc_state_free(s);
 }
@@ -294,6 +296,7 @@ static void final_table_text(void **state)
     assert_non_null(strstr(out.data, "100.0x"));
     assert_non_null(strstr(out.data, "naive Bayes"));
     assert_non_null(strstr(out.data, "ratios: ensemble (12.0 MB, 27.000 ms) divided by the model"));
+    assert_non_null(strstr(out.data, "latency: median at 1 thread, batch 1, 128 tokens"));
     assert_non_null(
         strstr(out.data,
                "data: 1600 train, 300 valid, 1000 test notes, task mortality (single), 2 labels"));

@@ -321,6 +321,45 @@ static void test_undo(void **state)
     setup_free(&s);
 }
 
+static oc_status prune_and_undo(recorder *r, const oc_job_hooks *hooks, oc_err *e)
+{
+    int64_t to = -1;
+    if (hooks && hooks->step == 14 && r->at == 0) {
+        r->at = 1;
+        OC_TRY(hooks->save(hooks->ctx, "setting", r->path, e));
+        r->job.set.prune_sparsity = 0.8;
+    } else if (hooks && hooks->step == 20 && r->at == 1) {
+        r->at = 2;
+        OC_TRY(hooks->restore(hooks->ctx, r->path, &to, e));
+        r->job.set.prune_sparsity = 0.5;
+    }
+    return OC_OK;
+}
+
+/* The zeros that an undo took away are told of, not only those that a change made. */
+static void test_undo_of_sparsity(void **state)
+{
+    (void)state;
+    setup s = setup_new(OC_TASK_SINGLE, 2);
+    s.phase = OC_PHASE_RECOVER;
+    s.sparse = true;
+    s.r->job.set.prune_sparsity = 0.5;
+    s.r->act = prune_and_undo;
+    oc_checkpoint *c = run(&s, NULL);
+    int64_t n = event_count(s.r, OC_EV_sparsity_T);
+    assert_int_equal(n, 2 * 7); // the matrices of one layer and the pooler
+    double zeros = 0, all = 0;
+    for (int64_t i = 7; i < n; i++) {
+        const oc_ev_sparsity *v = &event_at(s.r, OC_EV_sparsity_T, i)->u.sparsity;
+        assert_true(v->asked == 0.5);
+        zeros += v->reached * (double)(v->rows * v->cols);
+        all += (double)(v->rows * v->cols);
+    }
+    NEAR(zeros / all, 0.5, 2e-3);
+    oc_checkpoint_free(c);
+    setup_free(&s);
+}
+
 static oc_status undo_when_validating(recorder *r, const oc_job_hooks *hooks, oc_err *e)
 {
     int64_t to;
@@ -559,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_change_inside_a_step),
         cmocka_unit_test(test_batch_and_epochs_change),
         cmocka_unit_test(test_undo),
+        cmocka_unit_test(test_undo_of_sparsity),
         cmocka_unit_test(test_undo_while_validating),
         cmocka_unit_test(test_undo_files),
         cmocka_unit_test(test_timer),

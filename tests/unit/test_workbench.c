@@ -449,6 +449,7 @@ static void a_whole_tiny_run(void **state)
 {
     (void)state;
     oc_workbench *w = open_tiny("run");
+    said(w, "set bench.length 4000", "bench.length 32 -> 4000"); // more than any model reads
     said(w, "run", "running finetune,distill,prune");
     assert_true(oc_workbench_busy(w));
     refused(w, "run", OC_STATE, "a run is going on");
@@ -472,8 +473,11 @@ static void a_whole_tiny_run(void **state)
     assert_true(oc_state_run(s, "student")->curve[OC_CURVE_LOSS].n >= 6);
     assert_true(oc_state_run(s, "student")->curve[OC_CURVE_SOFT].n >= 6);
     assert_true(oc_state_run(s, "student")->curve[OC_CURVE_VALID_AUROC].n >= 1);
+    said(w, "alert", "bench.length is 4000, but the models read at most 64 tokens: timed at 64");
+    assert_int_equal(s->n_alerts, 1);
     char *table = say(w, "candidates");
-    if (!strstr(table, "quantized") || !strstr(table, "int8") || !strstr(table, "ratios: ensemble"))
+    if (!strstr(table, "quantized") || !strstr(table, "int8") ||
+        !strstr(table, "ratios: ensemble") || !strstr(table, "1 thread, batch 1, 64 tokens"))
         fail_msg("the final table is\n%s", table);
     oc_free(table);
     oc_buf json = {0};
