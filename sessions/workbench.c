@@ -215,9 +215,9 @@ static void emit_settings(oc_workbench *w, const oc_settings *set)
 static oc_status name_it(oc_workbench *w, const char *name, const char *base, oc_err *err)
 {
     char fresh[128];
+    oc_strlcpy(w->base, base ? base : "", sizeof w->base);
     if (!name) {
         OC_TRY(oc_session_fresh_name(base ? base : "session", fresh, err));
-        oc_strlcpy(w->base, base ? base : "", sizeof w->base);
         name = fresh;
     }
     OC_TRY(oc_session_path(name, false, w->dir, err));

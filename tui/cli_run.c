@@ -328,7 +328,7 @@ int oc_cli_open(oc_cli *c)
     oc_settings_init(&s);
     oc_workbench *w;
     if (apply_sets(&c->set, &s, &err) != OC_OK ||
-        open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
+        open_workbench(c->session, NULL, &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     return on_screen(w, c, oc_workbench_unfinished(w) ? "continue" : NULL, false);
 }
@@ -340,7 +340,7 @@ int oc_cli_do(oc_cli *c)
     oc_err err = {0};
     oc_workbench *w;
     if (apply_sets(&c->set, &s, &err) != OC_OK ||
-        open_workbench(c->session, "session", &s, &w, &err) != OC_OK)
+        open_workbench(c->session, NULL, &s, &w, &err) != OC_OK)
         return oc_cli_fail(&err);
     catch_interrupts();
     reporter r = {.i_log = oc_workbench_state(w)->n_log};

@@ -69,17 +69,27 @@ typedef struct page {
     oc_rect r;
     int32_t left;        /* width of the left column */
     int32_t first, line; /* first line shown, lines so far */
+    int32_t y, rows;     /* row of the next line drawn; rows so far, wrapped */
+    int32_t last_first;  /* first line of the last page, when `total` rows are known */
+    int32_t total;
     const char *section; /* heading that waits for its first line */
 } page;
 
-/* Draw one line if it is in view; headings only appear with a line that passed the filter. */
+/* Draw one line, wrapped, if it is in view; headings only appear with a line that passed. */
 static void emit_row(page *p, oc_style st, const char *left, const char *right)
 {
-    int32_t y = p->line++ - p->first;
-    if (!p->c || y < 0 || y >= p->r.h)
+    int32_t at = OC_MAX(p->left, OC_MIN(oc_text_width(left), p->left - 1) + 1), rows = 1;
+    oc_rect in = {p->r.x + at, p->r.y, OC_MAX(p->r.w - at, 0), p->r.h};
+    if (p->left > 0)
+        rows = OC_MAX(oc_text_rows(right, in.w), 1);
+    if (p->last_first < 0 && p->total - p->rows <= p->r.h)
+        p->last_first = p->line;
+    p->rows += rows;
+    if (p->line++ < p->first || !p->c || p->y >= p->r.h)
         return;
-    int32_t x = oc_text(p->c, p->r, 0, y, right[0] ? p->left - 1 : -1, st, left);
-    oc_text(p->c, p->r, OC_MAX(p->left, x + 1), y, -1, OC_STYLE_TEXT, right);
+    oc_text(p->c, p->r, 0, p->y, right[0] ? p->left - 1 : -1, st, left);
+    oc_text_wrapped(p->c, in, p->y, OC_STYLE_TEXT, right);
+    p->y += rows;
 }
 
 static void emit(page *p, const char *left, const char *right)
@@ -164,14 +174,15 @@ void oc__help_draw(const oc_state *s, const oc_view_ui *ui, oc_rect r, oc_canvas
         oc_draw_empty(c, r, "nothing matches", "Esc empties the filter");
         return;
     }
-    page p = {.ui = ui,
-              .c = c,
-              .r = r,
-              .left = r.w >= 90   ? 30
-                      : r.w >= 60 ? 22
-                                  : OC_MAX(r.w / 3, 8)};
-    p.first = OC_MAX(OC_MIN(ui->scroll, total - r.h), 0);
-    all_lines(&p);
+    page p = {.ui = ui, .r = r, .left = r.w >= 90 ? 30 : r.w >= 60 ? 22 : OC_MAX(r.w / 3, 8)};
+    page rows = p, last = p, shown = p;
+    all_lines(&rows);
+    last.total = rows.rows;
+    last.last_first = -1;
+    all_lines(&last);
+    shown.c = c;
+    shown.first = OC_MAX(OC_MIN(ui->scroll, last.last_first), 0);
+    all_lines(&shown);
 }
 
 bool oc__help_handle(oc_view_ui *ui, const oc_state *s, uint32_t key, oc_buf *command)

@@ -117,23 +117,24 @@ static int pick_panels(int32_t set, int32_t h, int out[3])
 
 static void info_row(const oc_view_ui *ui, const who *w, oc_canvas *c, oc_rect r)
 {
-    char smooth[32], right[96];
+    char smooth[32], right[96] = "";
     const oc_run *run = w[0].run;
     oc_chart_smoothing(smooth, ui);
-    const char *parts[3] = {set_name[ui->curves % N_SETS], smooth, ui->x0 < ui->x1 ? "zoomed" : ""};
-    right[0] = 0;
-    for (int i = 0; i < 3; i++)
-        if (parts[i][0])
-            snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s",
-                     right[0] ? " · " : "", parts[i]);
     int32_t x = oc_text(c, r, 0, 0, -1, OC_STYLE_BOLD, run->name);
     x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  step %lld/%lld  epoch %.1f  %s",
                   (long long)run->step, (long long)run->steps, run->epoch, run->status);
     if (isfinite(run->best_auroc) && x + 20 < r.w)
         x += oc_textf(c, r, x, 0, -1, OC_STYLE_DIM, "  best %.4f @%lld", run->best_auroc,
                       (long long)run->best_step);
-    if (x + 2 + oc_text_width(right) <= r.w)
-        oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, right);
+    // what changes the look of the curves matters more than the name of their set
+    const char *parts[3] = {smooth, ui->x0 < ui->x1 ? "zoomed" : "", set_name[ui->curves % N_SETS]};
+    for (int i = 0; i < 3; i++) {
+        int32_t used = oc_text_width(right), wide = oc_text_width(parts[i]);
+        if (wide && x + 2 + used + 3 * (used > 0) + wide <= r.w)
+            snprintf(right + strlen(right), sizeof right - strlen(right), "%s%s", used ? " · " : "",
+                     parts[i]);
+    }
+    oc_text_right(c, r, r.w, 0, OC_STYLE_DIM, right);
 }
 
 /* The marker under the inspect cursor, else the newest one of the run. */

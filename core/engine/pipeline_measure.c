@@ -442,7 +442,7 @@ static void fit_lengths(oc_pipeline *p, const bench_set *b, int32_t *length, int
         *n_lengths = 1;
     }
     for (int i = 0; i < *n_lengths; i++)
-        for (int m = b->n_teachers > 1 ? -1 : 0; m < b->n; m++)
+        for (int m = b->n_teachers > 0 ? -1 : 0; m < b->n; m++)
             if (length[i] > longest_of(b, m))
                 oc_job_alert(p->job, "warn",
                              "bench.length has %d, %s reads at most %d tokens: left out", length[i],
@@ -468,7 +468,7 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
             continue;
         }
         for (int i = 0; i < nb * nl; i++) {
-            for (int m = b->n_teachers > 1 ? -1 : 0; m < b->n && n < MAX_CASES; m++) {
+            for (int m = b->n_teachers > 0 ? -1 : 0; m < b->n && n < MAX_CASES; m++) {
                 if (length[i % nl] > longest_of(b, m))
                     continue;
                 cases[n] = (oc_latency_case){

@@ -1,7 +1,7 @@
 /*
  * The real program in a real terminal (tmux): opening, typing, views, resizing, signals, crashes,
- * detaching, hanging up, replaying, attaching. What the views draw is the goldens' business; here only that
- * the right things are on the screen, and that the terminal is always given back whole.
+ * detaching, hanging up, replaying, attaching. What the views draw is the goldens' business; here
+ * only that the right things are on the screen, and that the terminal is always given back whole.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -59,7 +59,7 @@ static oc_workbench *open_tiny(const char *name)
 {
     oc_settings *s = tiny_settings();
     oc_workbench *w;
-    OK(oc_workbench_open(name, NULL, s, &w, err));
+    OK(oc_workbench_open(name, "tiny", s, &w, err));
     oc_free(s);
     return w;
 }
@@ -461,6 +461,8 @@ static void a_whole_tiny_run(void **state)
         if (strcmp(s->stage[i].status, "done") != 0)
             fail_msg("stage %s %s is %s", s->stage[i].kind, s->stage[i].run, s->stage[i].status);
     assert_int_equal(s->n_stages, 7);
+    assert_string_equal(s->recipe, "tiny"); // also when the session has a name of its own
+    assert_true(isfinite(oc_state_model(s, "ensemble")->cand.median_ms)); // of one teacher, too
     assert_false(oc_workbench_unfinished(w));
     static const char *const models[] = {"teacher-1", "ensemble", "student", "quantized"};
     for (int i = 0; i < OC_COUNT(models); i++) {

@@ -383,17 +383,50 @@ static void test_commands(void **state)
     oc_state_free(s);
 }
 
-static bool shows(const char *view, const oc_state *s, const oc_view_ui *ui, const char *what)
+static bool shows_at(const char *view, const oc_state *s, const oc_view_ui *ui, int32_t cols,
+                     int32_t rows, const char *what)
 {
     oc_canvas c;
     oc_buf out = {0};
-    assert_int_equal(oc_canvas_init(&c, 120, 40, OC_GLYPHS_BRAILLE, OC_COLORS_NONE, NULL), OC_OK);
-    oc_view_find(view)->draw(s, ui, (oc_rect){0, 0, 120, 40}, &c);
+    assert_int_equal(oc_canvas_init(&c, cols, rows, OC_GLYPHS_BRAILLE, OC_COLORS_NONE, NULL),
+                     OC_OK);
+    oc_view_find(view)->draw(s, ui, (oc_rect){0, 0, cols, rows}, &c);
     oc_canvas_text(&c, &out);
     bool found = strstr(oc_buf_cstr(&out), what) != NULL;
     oc_buf_release(&out);
     oc_canvas_release(&c);
     return found;
+}
+
+static bool shows(const char *view, const oc_state *s, const oc_view_ui *ui, const char *what)
+{
+    return shows_at(view, s, ui, 120, 40, what);
+}
+
+/* What a small screen has no room for in one line is wrapped, or the less important is left out. */
+static void test_small_screen(void **state)
+{
+    oc_state *s = fixture(FIXTURE_DONE);
+    oc_view_ui ui;
+    oc_screen_ui screen;
+    oc_buf out = {0};
+    (void)state;
+    oc_view_ui_init(&ui);
+    ui.metric = 1; // help of the loss view
+    assert_true(shows_at("help", s, &ui, 80, 19, "throughput"));
+    ui.scroll = 10000;
+    assert_true(shows_at("help", s, &ui, 80, 19, "accept.faster"));
+    assert_true(shows_at("help", s, &ui, 80, 19, "accept.auroc_drop"));
+    oc_view_ui_init(&ui);
+    ui.smooth = 0.97;
+    assert_true(shows_at("loss", s, &ui, 80, 19, "smooth 0.97 twema"));
+    oc_screen_ui_init(&screen);
+    s->set.run_threads = 1; // more to the point than what the session was opened with
+    draw_screen(s, &screen, 80, 24, OC_GLYPHS_BRAILLE, OC_COLORS_NONE, oc_canvas_text, &out);
+    assert_non_null(strstr(oc_buf_cstr(&out), "1 thread"));
+    assert_null(strstr(oc_buf_cstr(&out), "2 threads"));
+    oc_buf_release(&out);
+    oc_state_free(s);
 }
 
 static void test_what_is_shown(void **state)
@@ -512,7 +545,8 @@ int main(void)
         cmocka_unit_test(test_look_goldens),   cmocka_unit_test(test_inside_ascii_pure),
         cmocka_unit_test(test_keys_at_random), cmocka_unit_test(test_loss_keys),
         cmocka_unit_test(test_commands),       cmocka_unit_test(test_what_is_shown),
-        cmocka_unit_test(test_json),           cmocka_unit_test(test_json_numbers),
+        cmocka_unit_test(test_small_screen),   cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
