@@ -44,11 +44,11 @@ static bool cache_read(const char *path, const char *key, int64_t n, int64_t K, 
     bool ok = false;
     if (!oc_path_exists(path) || oc_st_open(path, &st, NULL) != OC_OK)
         return false;
-    const oc_st_tensor *t = oc_st_find(st, "logits");
+    const oc_tensor *t = oc_st_find(st, "logits");
     const char *of = oc_st_meta(st, "key");
     if (t && of && !strcmp(of, key) && t->dtype == OC_DT_F32 && t->n_dims == 2 && t->dim[0] == n &&
         t->dim[1] == K)
-        ok = oc_st_read_f32(t, logits, NULL) == OC_OK;
+        ok = oc_tensor_read_f32(t, logits, NULL) == OC_OK;
     for (int64_t i = 0; ok && i < n * K; i++)
         ok = isfinite(logits[i]) != 0;
     oc_st_close(st);

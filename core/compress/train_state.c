@@ -255,7 +255,7 @@ static oc_status get_counters(const oc_st *st, oc_train_state *s, const char *pa
 static oc_status find_slab(const oc_st *st, const char *name, oc_dtype type, int64_t n,
                            const void **out, const char *path, oc_err *err)
 {
-    const oc_st_tensor *t = oc_st_find(st, name);
+    const oc_tensor *t = oc_st_find(st, name);
     if (!t)
         return OC_FAIL(err, OC_FORMAT, "%s: tensor '%s' is missing", path, name);
     if (t->dtype != type || t->n != n)

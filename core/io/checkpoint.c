@@ -161,12 +161,11 @@ static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, con
     return OC_OK;
 }
 
-static oc_status read_f32(oc_model *m, int32_t i, const oc_st_tensor *t, const char *what,
-                          oc_err *err)
+static oc_status read_f32(oc_model *m, int32_t i, const oc_tensor *t, const char *what, oc_err *err)
 {
     float *w = m->w[i].f32;
     int64_t n = m->layout.param[i].n;
-    OC_TRY(oc_st_read_f32(t, w, err));
+    OC_TRY(oc_tensor_read_f32(t, w, err));
     float probe = 0; // NaN as soon as one entry is not finite
     for (int64_t k = 0; k < n; k++)
         probe += w[k] * 0.0f;
@@ -180,7 +179,7 @@ static oc_status read_f32(oc_model *m, int32_t i, const oc_st_tensor *t, const c
 static oc_status settle_head(oc_checkpoint *c, const oc_st *st, const char *what, int32_t n_labels,
                              oc_err *err)
 {
-    const oc_st_tensor *w = oc__ckpt_find(st, "classifier.weight");
+    const oc_tensor *w = oc__ckpt_find(st, "classifier.weight");
     oc_dims *d = &c->config.dims;
     c->head_missing = !w && !oc__ckpt_find(st, "classifier.bias") && n_labels > 0;
     if (c->head_missing) {

@@ -19,12 +19,12 @@ static bool old_name(const char *name, char out[96])
     return true;
 }
 
-const oc_st_tensor *oc__ckpt_find(const oc_st *st, const char *name)
+const oc_tensor *oc__ckpt_find(const oc_st *st, const char *name)
 {
     char old[96];
     const char *names[2] = {name, old_name(name, old) ? old : NULL};
     for (int i = 0; i < 2 && names[i]; i++) {
-        const oc_st_tensor *t = oc_st_find(st, names[i]);
+        const oc_tensor *t = oc_st_find(st, names[i]);
         if (!t && oc_str_starts(name, PREFIX))
             t = oc_st_find(st, names[i] + strlen(PREFIX));
         if (t)
@@ -46,7 +46,7 @@ static void shape_text(const int64_t *dim, int32_t n, char out[64])
         at += (size_t)snprintf(out + at, 64 - at, "%s%lld", i ? ", " : "", (long long)dim[i]);
 }
 
-static oc_status check_shape(const oc_st_tensor *t, const char *what, int32_t n_dims,
+static oc_status check_shape(const oc_tensor *t, const char *what, int32_t n_dims,
                              const int64_t *dim, oc_err *err)
 {
     bool same = t->n_dims == n_dims;
@@ -61,7 +61,7 @@ static oc_status check_shape(const oc_st_tensor *t, const char *what, int32_t n_
                    what, t->name, have, want);
 }
 
-static bool is_float(const oc_st_tensor *t)
+static bool is_float(const oc_tensor *t)
 {
     return t->dtype == OC_DT_F32 || t->dtype == OC_DT_F16 || t->dtype == OC_DT_BF16 ||
            t->dtype == OC_DT_F64;

@@ -14,12 +14,12 @@
 #define OC__CKPT_ASIDE     ".replaced" /* the old folder while a new one takes its name */
 
 typedef struct oc__ckpt_source {
-    const oc_st_tensor *w;     /* NULL: not in the file (a head that may be missing) */
-    const oc_st_tensor *scale; /* for int8 */
+    const oc_tensor *w;     /* NULL: not in the file (a head that may be missing) */
+    const oc_tensor *scale; /* for int8 */
 } oc__ckpt_source;
 
 /* Tensor of a parameter under any of its names; NULL when absent. */
-const oc_st_tensor *oc__ckpt_find(const oc_st *st, const char *name);
+const oc_tensor *oc__ckpt_find(const oc_st *st, const char *name);
 
 /*
  * Find and check (shape, type) every parameter, and that no tensor is left over.

@@ -10,58 +10,30 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 
-// The format is little-endian, and its numbers are used where they lie in the map.
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a little-endian machine");
-static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE floats");
-
 #define MAX_HEADER ((uint64_t)100000000)
 
 /* --- element types ---------------------------------------------------------------------------- */
 
-typedef struct dtype_row {
+/* Types of the format that no tensor of ours has; they are skipped over, so their size counts. */
+static const struct {
     const char *name;
-    oc_dtype dtype;
     int32_t bits;
-} dtype_row;
-
-/* The first of each dtype is the one it is written as. */
-static const dtype_row dtypes[] = {
-    {"F64", OC_DT_F64, 64},          {"F32", OC_DT_F32, 32},      {"F16", OC_DT_F16, 16},
-    {"BF16", OC_DT_BF16, 16},        {"I64", OC_DT_I64, 64},      {"I32", OC_DT_I32, 32},
-    {"I16", OC_DT_I16, 16},          {"I8", OC_DT_I8, 8},         {"U8", OC_DT_U8, 8},
-    {"BOOL", OC_DT_BOOL, 8},         {"U64", OC_DT_OTHER, 64},    {"U32", OC_DT_OTHER, 32},
-    {"U16", OC_DT_OTHER, 16},        {"C64", OC_DT_OTHER, 64},    {"F8_E4M3", OC_DT_OTHER, 8},
-    {"F8_E5M2", OC_DT_OTHER, 8},     {"F8_E8M0", OC_DT_OTHER, 8}, {"F8_E4M3FNUZ", OC_DT_OTHER, 8},
-    {"F8_E5M2FNUZ", OC_DT_OTHER, 8}, {"F6_E2M3", OC_DT_OTHER, 6}, {"F6_E3M2", OC_DT_OTHER, 6},
-    {"F4", OC_DT_OTHER, 4},
+} other_dtypes[] = {
+    {"U64", 64},        {"U32", 32},    {"U16", 16},    {"C64", 64},
+    {"F8_E4M3", 8},     {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+    {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},
 };
-
-const char *oc_dtype_name(oc_dtype t)
-{
-    for (int i = 0; i < OC_COUNT(dtypes); i++)
-        if (dtypes[i].dtype == t && t != OC_DT_OTHER)
-            return dtypes[i].name;
-    return "another type";
-}
-
-int64_t oc_dtype_bytes(oc_dtype t)
-{
-    for (int i = 0; i < OC_COUNT(dtypes); i++)
-        if (dtypes[i].dtype == t && t != OC_DT_OTHER)
-            return dtypes[i].bits / 8;
-    return 0;
-}
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct by_name_ref {
-    const oc_st_tensor *t;
+    const oc_tensor *t;
 } by_name_ref;
 
 struct oc_st {
     oc_map map;
     oc_json *header;    // owned: names point into it
-    oc_st_tensor *t;    // owned [n], by offset
+    oc_tensor *t;       // owned [n], by offset
     by_name_ref *named; // owned [n], by name
     int32_t n;
 };
@@ -145,32 +117,32 @@ static oc_status check_meta(const oc_json *meta, const char *path, oc_err *err)
     return OC_OK;
 }
 
-static oc_status read_dtype(const oc_json *j, const char *path, oc_st_tensor *t, int32_t *bits,
+static oc_status read_dtype(const oc_json *j, const char *path, oc_tensor *t, int32_t *bits,
                             oc_err *err)
 {
     const char *name = oc_json_str(oc_json_get(j, "dtype"), NULL);
     if (!name)
         return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has no dtype", path, t->name);
-    for (int i = 0; i < OC_COUNT(dtypes); i++) {
-        if (!strcmp(dtypes[i].name, name)) {
-            t->dtype = dtypes[i].dtype;
-            *bits = dtypes[i].bits;
-            return OC_OK;
-        }
-    }
+    t->dtype = oc_dtype_find(name);
+    *bits = (int32_t)oc_dtype_bytes(t->dtype) * 8;
+    for (int i = 0; *bits == 0 && i < OC_COUNT(other_dtypes); i++)
+        if (!strcmp(other_dtypes[i].name, name))
+            *bits = other_dtypes[i].bits;
+    if (*bits > 0)
+        return OC_OK;
     return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has the unknown dtype \"%.40s\"", path,
                    t->name, name);
 }
 
-static oc_status read_shape(const oc_json *j, const char *path, oc_st_tensor *t, oc_err *err)
+static oc_status read_shape(const oc_json *j, const char *path, oc_tensor *t, oc_err *err)
 {
     const oc_json *shape = oc_json_get(j, "shape");
     if (!oc_json_is_array(shape))
         return OC_FAIL(err, OC_FORMAT, "%s: tensor %.150s has no shape", path, t->name);
-    if (oc_json_count(shape) > OC_ST_MAX_DIMS)
+    if (oc_json_count(shape) > OC_TENSOR_DIMS)
         return OC_FAIL(err, OC_FORMAT,
                        "%s: tensor %.150s has %lld dimensions; at most %d are supported", path,
-                       t->name, (long long)oc_json_count(shape), OC_ST_MAX_DIMS);
+                       t->name, (long long)oc_json_count(shape), OC_TENSOR_DIMS);
     t->n = 1;
     bool fits = true;
     for (const oc_json *d = oc_json_first(shape); d; d = oc_json_next(d)) {
@@ -193,7 +165,7 @@ static oc_status read_shape(const oc_json *j, const char *path, oc_st_tensor *t,
 }
 
 static oc_status read_offsets(const oc_json *j, const char *path, const unsigned char *data,
-                              uint64_t data_bytes, int32_t bits, oc_st_tensor *t, oc_err *err)
+                              uint64_t data_bytes, int32_t bits, oc_tensor *t, oc_err *err)
 {
     const oc_json *o = oc_json_get(j, "data_offsets");
     int64_t from, to, want_bits;
@@ -225,7 +197,7 @@ static oc_status read_offsets(const oc_json *j, const char *path, const unsigned
 
 static int by_offset(const void *a, const void *b)
 {
-    const oc_st_tensor *x = a, *y = b;
+    const oc_tensor *x = a, *y = b;
     if (x->data != y->data)
         return (const char *)x->data < (const char *)y->data ? -1 : 1;
     if (x->bytes != y->bytes)
@@ -244,7 +216,7 @@ static oc_status check_contiguous(const oc_st *st, const char *path, const unsig
 {
     int64_t at = 0;
     for (int32_t i = 0; i < st->n; i++) {
-        const oc_st_tensor *t = &st->t[i];
+        const oc_tensor *t = &st->t[i];
         int64_t from = (const unsigned char *)t->data - data;
         if (from != at)
             return OC_FAIL(err, OC_FORMAT,
@@ -272,7 +244,7 @@ static oc_status read_tensors(oc_st *st, const char *path, const unsigned char *
             OC_TRY(check_meta(j, path, err));
             continue;
         }
-        oc_st_tensor *t = &st->t[st->n++];
+        oc_tensor *t = &st->t[st->n++];
         int32_t bits = 0;
         t->name = oc_json_key(j);
         if (!oc_json_is_object(j))
@@ -322,12 +294,12 @@ int32_t oc_st_count(const oc_st *st)
     return st->n;
 }
 
-const oc_st_tensor *oc_st_at(const oc_st *st, int32_t i)
+const oc_tensor *oc_st_at(const oc_st *st, int32_t i)
 {
     return &st->t[i];
 }
 
-const oc_st_tensor *oc_st_find(const oc_st *st, const char *name)
+const oc_tensor *oc_st_find(const oc_st *st, const char *name)
 {
     int32_t lo = 0, hi = st->n;
     while (lo < hi) {
@@ -346,52 +318,4 @@ const oc_st_tensor *oc_st_find(const oc_st *st, const char *name)
 const char *oc_st_meta(const oc_st *st, const char *key)
 {
     return oc_json_str(oc_json_get(oc_json_get(st->header, "__metadata__"), key), NULL);
-}
-
-/* --- elements as f32 -------------------------------------------------------------------------- */
-
-static float from_bits(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
-static float from_f16(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
-    if (e == 31)
-        return from_bits(sign | 0x7f800000 | m << 13);
-    if (e > 0)
-        return from_bits(sign | (e + 112) << 23 | m << 13);
-    float f = (float)m * 0x1p-24f; // subnormal: exact in f32
-    return sign ? -f : f;
-}
-
-oc_status oc_st_read_f32(const oc_st_tensor *t, float *dst, oc_err *err)
-{
-    const unsigned char *p = t->data;
-    if (t->n == 0 && (t->dtype == OC_DT_F32 || t->dtype == OC_DT_F64 || t->dtype == OC_DT_F16 ||
-                      t->dtype == OC_DT_BF16))
-        return OC_OK;
-    if (t->dtype == OC_DT_F32) {
-        memcpy(dst, p, (size_t)t->bytes);
-    } else if (t->dtype == OC_DT_F64) {
-        for (int64_t i = 0; i < t->n; i++) {
-            double v;
-            memcpy(&v, p + 8 * i, sizeof v);
-            dst[i] = (float)v;
-        }
-    } else if (t->dtype == OC_DT_F16 || t->dtype == OC_DT_BF16) {
-        for (int64_t i = 0; i < t->n; i++) {
-            uint16_t v;
-            memcpy(&v, p + 2 * i, sizeof v);
-            dst[i] = t->dtype == OC_DT_F16 ? from_f16(v) : from_bits((uint32_t)v << 16);
-        }
-    } else {
-        return OC_FAIL(err, OC_UNSUPPORTED,
-                       "tensor %.150s is %s; F32, F16, BF16 or F64 was expected", t->name,
-                       oc_dtype_name(t->dtype));
-    }
-    return OC_OK;
 }

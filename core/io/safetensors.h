@@ -10,33 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/err.h"
-
-typedef enum {
-    OC_DT_F64,
-    OC_DT_F32,
-    OC_DT_F16,
-    OC_DT_BF16,
-    OC_DT_I64,
-    OC_DT_I32,
-    OC_DT_I16,
-    OC_DT_I8,
-    OC_DT_U8,
-    OC_DT_BOOL,
-    OC_DT_OTHER
-} oc_dtype;
-const char *oc_dtype_name(oc_dtype t); /* "F32" as the format writes it */
-int64_t oc_dtype_bytes(oc_dtype t);
-
-#define OC_ST_MAX_DIMS 8
-typedef struct oc_st_tensor {
-    const char *name; /* borrowed from the oc_st */
-    oc_dtype dtype;
-    int32_t n_dims;
-    int64_t dim[OC_ST_MAX_DIMS];
-    int64_t n;        /* elements */
-    const void *data; /* borrowed from the map; maybe unaligned */
-    int64_t bytes;
-} oc_st_tensor;
+#include "core/io/tensor.h"
 
 typedef struct oc_st oc_st; /* immutable; any thread */
 
@@ -48,11 +22,9 @@ typedef struct oc_st oc_st; /* immutable; any thread */
 oc_status oc_st_open(const char *path, oc_st **out, oc_err *err) OC_NODISCARD;
 void oc_st_close(oc_st *st);
 int32_t oc_st_count(const oc_st *st);
-const oc_st_tensor *oc_st_at(const oc_st *st, int32_t i);          /* file order */
-const oc_st_tensor *oc_st_find(const oc_st *st, const char *name); /* NULL when absent */
-const char *oc_st_meta(const oc_st *st, const char *key);          /* __metadata__; NULL absent */
-/* Elements as f32 (F64 F32 F16 BF16 only): dst [t->n]. OC_UNSUPPORTED for other types. */
-oc_status oc_st_read_f32(const oc_st_tensor *t, float *dst, oc_err *err) OC_NODISCARD;
+const oc_tensor *oc_st_at(const oc_st *st, int32_t i);          /* file order */
+const oc_tensor *oc_st_find(const oc_st *st, const char *name); /* NULL when absent */
+const char *oc_st_meta(const oc_st *st, const char *key);       /* __metadata__; NULL absent */
 
 /* Writing: list tensors, then write the file atomically. Tensor data is borrowed until then. */
 typedef struct oc_st_out oc_st_out;

@@ -19,7 +19,7 @@ typedef struct out_tensor {
     char *name; // owned
     oc_dtype dtype;
     int32_t n_dims;
-    int64_t dim[OC_ST_MAX_DIMS];
+    int64_t dim[OC_TENSOR_DIMS];
     const void *data; // borrowed
     int64_t bytes;
     int64_t order;
@@ -66,9 +66,9 @@ oc_status oc_st_out_add(oc_st_out *o, const char *name, oc_dtype dtype, int32_t 
     if (bytes == 0)
         return OC_FAIL(err, OC_UNSUPPORTED, "tensor %.150s: its element type cannot be written",
                        name);
-    if (n_dims < 0 || n_dims > OC_ST_MAX_DIMS)
+    if (n_dims < 0 || n_dims > OC_TENSOR_DIMS)
         return OC_FAIL(err, OC_SHAPE, "tensor %.150s has %d dimensions; at most %d can be written",
-                       name, (int)n_dims, OC_ST_MAX_DIMS);
+                       name, (int)n_dims, OC_TENSOR_DIMS);
     out_tensor t = {.dtype = dtype, .n_dims = n_dims, .data = data, .order = o->n};
     for (int32_t i = 0; i < n_dims; i++) {
         t.dim[i] = dim[i];

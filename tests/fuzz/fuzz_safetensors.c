@@ -40,14 +40,14 @@ static void use(const oc_st *st, size_t n)
     int64_t sum = 0;
     unsigned x = 0;
     for (int32_t i = 0; i < oc_st_count(st); i++) {
-        const oc_st_tensor *t = oc_st_at(st, i);
+        const oc_tensor *t = oc_st_at(st, i);
         if (oc_st_find(st, t->name) != t)
             abort();
         for (int64_t k = 0; k < t->bytes; k++)
             x += ((const unsigned char *)t->data)[k];
         float *f = oc_alloc((size_t)t->n * sizeof *f);
         if (f && t->n <= (int64_t)n)
-            (void)!oc_st_read_f32(t, f, NULL);
+            (void)!oc_tensor_read_f32(t, f, NULL);
         oc_free(f);
         sum += t->bytes;
     }

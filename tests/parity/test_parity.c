@@ -59,11 +59,11 @@ typedef struct fixture {
     float weight[MAX_K], teacher[MAX_B * MAX_K];
 } fixture;
 
-static const oc_st_tensor *tensor(const fixture *f, const char *what, const char *name)
+static const oc_tensor *tensor(const fixture *f, const char *what, const char *name)
 {
     char key[160];
     snprintf(key, sizeof key, "%s/%s%s", f->name, what, name);
-    const oc_st_tensor *t = oc_st_find(f->st, key);
+    const oc_tensor *t = oc_st_find(f->st, key);
     if (!t)
         fail_msg("the fixture has no tensor %s", key);
     return t;
@@ -71,12 +71,12 @@ static const oc_st_tensor *tensor(const fixture *f, const char *what, const char
 
 static void copy(const fixture *f, const char *name, int64_t bytes, void *dst)
 {
-    const oc_st_tensor *t = tensor(f, name, "");
+    const oc_tensor *t = tensor(f, name, "");
     assert_int_equal(t->bytes, bytes);
     memcpy(dst, t->data, (size_t)bytes);
 }
 
-static double f64_at(const oc_st_tensor *t, int64_t i)
+static double f64_at(const oc_tensor *t, int64_t i)
 {
     double x;
     assert_true(t->dtype == OC_DT_F64 && i < t->n);
@@ -84,7 +84,7 @@ static double f64_at(const oc_st_tensor *t, int64_t i)
     return x;
 }
 
-static double f32_at(const oc_st_tensor *t, int64_t i)
+static double f32_at(const oc_tensor *t, int64_t i)
 {
     float x;
     assert_true(t->dtype == OC_DT_F32 && i < t->n);
@@ -130,7 +130,7 @@ static void load_model(fixture *f, bool train, bool keep_hidden)
     assert_int_equal(oc_model_new(&f->dims, &f->m, &err), OC_OK);
     for (int32_t i = 0; i < f->m->layout.n; i++) {
         const oc_param *p = &f->m->layout.param[i];
-        const oc_st_tensor *t = tensor(f, "w/", p->name);
+        const oc_tensor *t = tensor(f, "w/", p->name);
         assert_int_equal(t->n, p->n);
         assert_int_equal(t->dim[0], p->rows);
         memcpy(f->m->w[i].f32, t->data, (size_t)t->bytes);
@@ -187,7 +187,7 @@ static void close_fixture(fixture *f)
 static void expect_f32(const fixture *f, const char *what, const char *name, const float *got,
                        int64_t n, double tol, double *worst)
 {
-    const oc_st_tensor *t = tensor(f, what, name);
+    const oc_tensor *t = tensor(f, what, name);
     assert_int_equal(t->n, n);
     for (int64_t i = 0; i < n; i++) {
         double e = error_of((double)got[i], f32_at(t, i));
@@ -203,7 +203,7 @@ static void expect_hidden(const fixture *f, int32_t i, double *worst)
 {
     char name[24];
     snprintf(name, sizeof name, "hidden.%d", i);
-    const oc_st_tensor *t = tensor(f, name, "");
+    const oc_tensor *t = tensor(f, name, "");
     int64_t H = f->dims.H;
     for (int64_t b = 0; b < MAX_B; b++) {
         for (int64_t r = f->start[b]; r < f->start[b + 1]; r++) {
@@ -346,8 +346,8 @@ static void check_training(bool multi)
     int64_t n = f.m->layout.n_floats;
     float *slab = oc_calloc((size_t)(3 * n), sizeof *slab);
     assert_non_null(slab);
-    const oc_st_tensor *losses = tensor(&f, "steps.loss", "");
-    const oc_st_tensor *norms = tensor(&f, "steps.norm", "");
+    const oc_tensor *losses = tensor(&f, "steps.loss", "");
+    const oc_tensor *norms = tensor(&f, "steps.norm", "");
     for (int64_t s = 0; s < STEPS; s++) {
         double loss = train_step(&f, s, slab, slab + n, slab + 2 * n, &norm);
         double e = fmax(error_of(loss, f64_at(losses, s)), error_of(norm, f64_at(norms, s)));

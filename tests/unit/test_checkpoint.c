@@ -276,9 +276,8 @@ static void quantized(void **state)
 
     oc_st *st;
     assert_int_equal(oc_st_open(in_folder("q/model.safetensors"), &st, &err), OC_OK);
-    const oc_st_tensor *q = oc_st_find(st, "bert.encoder.layer.0.attention.self.query.weight");
-    const oc_st_tensor *s =
-        oc_st_find(st, "bert.encoder.layer.0.attention.self.query.weight_scale");
+    const oc_tensor *q = oc_st_find(st, "bert.encoder.layer.0.attention.self.query.weight");
+    const oc_tensor *s = oc_st_find(st, "bert.encoder.layer.0.attention.self.query.weight_scale");
     assert_int_equal(q->dtype, OC_DT_I8);
     assert_int_equal(q->dim[0], 3);
     assert_int_equal(q->dim[1], 8);
@@ -802,7 +801,7 @@ static void describe(void **state)
     assert_int_equal(oc_st_open(in_folder("ds/model.safetensors"), &st, &err), OC_OK);
     assert_int_equal(oc_json_count(oc_json_get(j, "tensors")), oc_st_count(st));
     for (const oc_json *t = oc_json_first(oc_json_get(j, "tensors")); t; t = oc_json_next(t)) {
-        const oc_st_tensor *f = oc_st_find(st, oc_json_str(oc_json_get(t, "name"), ""));
+        const oc_tensor *f = oc_st_find(st, oc_json_str(oc_json_get(t, "name"), ""));
         assert_non_null(f);
         assert_string_equal(oc_json_str(oc_json_get(t, "dtype"), ""), oc_dtype_name(f->dtype));
         assert_true(oc_json_num(oc_json_get(t, "bytes"), -1) == (double)f->bytes);

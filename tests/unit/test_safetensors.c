@@ -140,7 +140,7 @@ static void tensors(void **state)
     static const char *const order[] = {"a.weight", "b", "e", "s"};
     for (int i = 0; i < 4; i++)
         assert_string_equal(oc_st_at(st, i)->name, order[i]);
-    const oc_st_tensor *t = oc_st_find(st, "a.weight");
+    const oc_tensor *t = oc_st_find(st, "a.weight");
     assert_ptr_equal(t, oc_st_at(st, 0));
     assert_int_equal(t->dtype, OC_DT_F32);
     assert_int_equal(t->n_dims, 2);
@@ -296,18 +296,18 @@ static void f32_values(void **state)
     oc_st_out_free(o);
     oc_st *st = open_ok(in_folder("f.safetensors"));
     float v[16];
-    assert_int_equal(oc_st_read_f32(oc_st_find(st, "f16"), v, &err), OC_OK);
+    assert_int_equal(oc_tensor_read_f32(oc_st_find(st, "f16"), v, &err), OC_OK);
     for (int i = 0; i < 11; i++) {
         assert_true(isnan(f16_want[i]) ? isnan(v[i]) : (double)v[i] == f16_want[i]);
         assert_int_equal(signbit(v[i]) != 0, signbit(f16_want[i]) != 0);
     }
-    assert_int_equal(oc_st_read_f32(oc_st_find(st, "bf16"), v, &err), OC_OK);
+    assert_int_equal(oc_tensor_read_f32(oc_st_find(st, "bf16"), v, &err), OC_OK);
     assert_memory_equal(v, bf16_want, sizeof bf16_want);
-    assert_int_equal(oc_st_read_f32(oc_st_find(st, "f64"), v, &err), OC_OK);
+    assert_int_equal(oc_tensor_read_f32(oc_st_find(st, "f64"), v, &err), OC_OK);
     assert_true(v[0] == 1.5f && v[1] == 0.1f && isinf(v[2]));
-    assert_int_equal(oc_st_read_f32(oc_st_find(st, "f32"), v, &err), OC_OK);
+    assert_int_equal(oc_tensor_read_f32(oc_st_find(st, "f32"), v, &err), OC_OK);
     assert_memory_equal(v, f32, sizeof f32);
-    assert_int_equal(oc_st_read_f32(oc_st_find(st, "i8"), v, &err), OC_UNSUPPORTED);
+    assert_int_equal(oc_tensor_read_f32(oc_st_find(st, "i8"), v, &err), OC_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "i8"));
     assert_non_null(strstr(err.msg, "I8"));
     oc_st_close(st);
@@ -358,10 +358,10 @@ static void round_trip(void **state)
     assert_int_equal(oc_st_count(st), 4);
     assert_string_equal(oc_st_meta(st, "format"), "pt");
     for (int32_t i = 0; i < 4; i++) {
-        const oc_st_tensor *t = oc_st_at(st, i);
+        const oc_tensor *t = oc_st_at(st, i);
         assert_int_equal((uintptr_t)t->data % (uintptr_t)oc_dtype_bytes(t->dtype), 0); // aligned
     }
-    const oc_st_tensor *q = oc_st_find(st, "q\"\xc3\xa9");
+    const oc_tensor *q = oc_st_find(st, "q\"\xc3\xa9");
     assert_non_null(q);
     assert_int_equal(((const int8_t *)q->data)[0], -127);
     assert_int_equal(((const int8_t *)q->data)[4], 127);

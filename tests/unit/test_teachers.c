@@ -158,7 +158,7 @@ static void drop_classifier(const char *dir)
     OK(oc_st_open(path, &st, &err));
     OK(oc_st_out_new(&o, &err));
     for (int32_t i = 0; i < oc_st_count(st); i++) {
-        const oc_st_tensor *t = oc_st_at(st, i);
+        const oc_tensor *t = oc_st_at(st, i);
         if (!oc_str_starts(t->name, "classifier."))
             OK(oc_st_out_add(o, t->name, t->dtype, t->n_dims, t->dim, t->data, &err));
     }
