@@ -135,8 +135,8 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/dri
 	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
 
 # One test by name: make test T=test_json
-test: $(filter %/$(T),$(ALL_TESTS))
-	@for t in $^; do OC_BINARY=$(BIN) $$t || exit 1; done
+test: $(BIN) $(filter %/$(T),$(ALL_TESTS))
+	@for t in $(filter %/$(T),$(ALL_TESTS)); do OC_BINARY=$(BIN) $$t || exit 1; done
 
 TEST_TIMEOUT ?= 900
 check: deps

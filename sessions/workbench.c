@@ -78,9 +78,17 @@ static void journal_changed(oc_workbench *w, bool failing, const char *why)
     keep(w, &e);
 }
 
+/* Opening, refused commands and a run that never came to a stage leave nothing to come back to. */
+static bool is_worth_keeping(const oc_event *e)
+{
+    return e->type == OC_EV_stage_T || e->type == OC_EV_note_T || e->type == OC_EV_undo_T ||
+           (e->type == OC_EV_setting_T && strcmp(e->u.setting.why, "recipe") != 0);
+}
+
 static void keep(oc_workbench *w, oc_event *e)
 {
     make_plain(e);
+    w->worth_keeping |= is_worth_keeping(e);
     oc_err err = {0};
     oc_status rc = oc_journal_append(w->journal, e, &err);
     oc_err fold_err = {0};
@@ -216,6 +224,7 @@ static oc_status name_it(oc_workbench *w, const char *name, const char *base, oc
 {
     char fresh[128];
     oc_strlcpy(w->base, base ? base : "", sizeof w->base);
+    w->named = name != NULL;
     if (!name) {
         OC_TRY(oc_session_fresh_name(base ? base : "session", fresh, err));
         name = fresh;
@@ -265,14 +274,17 @@ static void release(oc_workbench *w)
     oc_free(w);
 }
 
-/* A session that could not begin leaves no empty folder behind. */
-static void remove_empty(const char *dir)
+/* A session that could not begin, or in which nothing happened, leaves no folder behind. `ours`: we
+ * hold the journal's lock; else it may be another process's, unless it is empty. */
+static void remove_empty(const char *dir, bool ours)
 {
     char path[OC_PATH_MAX];
-    if (oc_session_journal(dir, path, NULL) == OC_OK && oc_file_bytes(path) == 0)
+    if (oc_session_journal(dir, path, NULL) == OC_OK && (ours || oc_file_bytes(path) == 0))
         unlink(path);
-    if (oc_path_join(path, dir, "recipe.json", NULL) == OC_OK)
-        unlink(path);
+    static const char *const made[] = {"recipe.json", "run.json"};
+    for (int i = 0; i < OC_COUNT(made); i++)
+        if (oc_path_join(path, dir, made[i], NULL) == OC_OK)
+            unlink(path);
     rmdir(dir); // only if nothing else is in it
 }
 
@@ -287,15 +299,16 @@ oc_status oc_workbench_open(const char *name, const char *base, const oc_setting
     bool was_there = rc == OC_OK && oc_path_exists(w->dir);
     if (rc == OC_OK)
         rc = start(w, set, &fresh, err);
+    w->made_here = *w->dir && !was_there;
     if (rc == OC_OK) {
         *out = w;
         return OC_OK;
     }
     char dir[OC_PATH_MAX];
-    oc_strlcpy(dir, w->dir, sizeof dir);
+    oc_strlcpy(dir, w->made_here ? w->dir : "", sizeof dir);
     release(w);
-    if (*dir && !was_there)
-        remove_empty(dir);
+    if (*dir)
+        remove_empty(dir, false);
     return rc;
 }
 
@@ -310,7 +323,14 @@ void oc_workbench_close(oc_workbench *w, const char *reason, int status)
     OC_EV_SET(e.u.exit.reason, reason ? reason : "quit");
     e.u.exit.status = status;
     keep(w, &e);
+    if (!oc_workbench_kept(w, status))
+        remove_empty(w->dir, true);
     release(w);
+}
+
+bool oc_workbench_kept(const oc_workbench *w, int status)
+{
+    return w->worth_keeping || !w->made_here || (w->named && status == 0);
 }
 
 /* --- what callers ask -------------------------------------------------------------------------- */

@@ -27,7 +27,12 @@ typedef struct oc_workbench oc_workbench;
  */
 oc_status oc_workbench_open(const char *name, const char *base, const oc_settings *set,
                             oc_workbench **out, oc_err *err) OC_NODISCARD;
-/* Stops the engine (its checkpoint is written), journals exit, closes. */
+/*
+ * Stops the engine (its checkpoint is written), journals exit, closes. A fresh session in which
+ * nothing happened is removed, unless the user named it and the status is 0: oc_workbench_kept says
+ * beforehand whether there will be something to come back to.
+ */
+bool oc_workbench_kept(const oc_workbench *w, int status);
 void oc_workbench_close(oc_workbench *w, const char *reason, int status);
 
 const oc_state *oc_workbench_state(const oc_workbench *w);

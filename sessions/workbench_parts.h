@@ -17,6 +17,9 @@ struct oc_workbench {
     oc_state *state;      /* owned */
     bool unfinished;      /* an earlier process left a run behind, not taken up yet */
     bool journal_failing; /* told once, until it works again */
+    bool named;           /* the user gave it a name */
+    bool made_here;       /* the folder was not there before this process */
+    bool worth_keeping;   /* something happened in it that a user would miss */
     oc_recipe_fn read_recipe;
     oc_strlist views, themes, recipes; /* words only the screen knows */
     oc_strlist from_recipe;            /* keys a recipe has just set: their events say so */

@@ -184,6 +184,17 @@ static int verdict(const oc_state *s)
     return OC_EXIT_DONE;
 }
 
+/* Close, and say how to come back if there is something to come back to. */
+static void close_session(oc_workbench *w, const char *reason, int status)
+{
+    char name[256];
+    bool kept = oc_workbench_kept(w, status);
+    oc_strlcpy(name, oc_workbench_name(w), sizeof name);
+    oc_workbench_close(w, reason, status);
+    if (kept)
+        fprintf(stderr, "session: %s  (open it with: optimclm %s)\n", name, name);
+}
+
 static int finish(oc_workbench *w, oc_cli *c, int rc, bool table)
 {
     oc_buf out = {0};
@@ -208,8 +219,7 @@ static int finish(oc_workbench *w, oc_cli *c, int rc, bool table)
                                 : "failed");
     if (interrupted)
         fputs("stopping: writing a checkpoint\n", stderr);
-    oc_workbench_close(w, reason, rc);
-    fprintf(stderr, "session: %s  (open it with: optimclm %s)\n", name, name);
+    close_session(w, reason, rc);
     if (crashed)
         fprintf(stderr, "go on with: optimclm -c continue --session %s\n", name);
     return rc;
@@ -255,10 +265,7 @@ static int on_screen(oc_workbench *w, oc_cli *c, const char *line, bool demo)
         ran = false;
     }
     if (!ran) {
-        char name[256];
-        oc_strlcpy(name, oc_workbench_name(w), sizeof name);
-        oc_workbench_close(w, detached ? "detached" : "quit", rc);
-        fprintf(stderr, "session: %s  (open it with: optimclm %s)\n", name, name);
+        close_session(w, detached ? "detached" : "quit", rc);
         return *next.open && rc == OC_EXIT_DONE ? open_session(c, next.open) : rc;
     }
     return finish(w, c, rc, true);
@@ -383,7 +390,7 @@ static int run_recipe(oc_cli *c, const char *recipe, bool demo)
     oc_settings_init(&s);
     oc_err err = {0};
     if (oc_cli_recipe(recipe, &s, &err) != OC_OK || apply_sets(&c->set, &s, &err) != OC_OK ||
-        oc_settings_check(&s, &err) != OC_OK)
+        oc_settings_check_run(&s, &err) != OC_OK)
         return oc_cli_fail(&err);
     char base[64];
     oc_strlcpy(base, oc_path_base(recipe), sizeof base);
@@ -436,6 +443,8 @@ int oc_cli_stage(oc_cli *c)
         st = oc_settings_set(&s, "teacher.finetune", "false", &err);
     if (st == OC_OK)
         st = apply_sets(&c->set, &s, &err);
+    if (st == OC_OK)
+        st = oc_settings_check_run(&s, &err);
     oc_buf_release(&models);
     return st == OC_OK ? start(c, stage, &s, "run", false) : oc_cli_fail(&err);
 }

@@ -107,8 +107,8 @@ void oc_file_unmap(oc_map *m)
 
 struct oc_writer {
     int fd;
-    char path[OC_PATH_MAX];
-    char temp[OC_PATH_MAX];
+    char path[OC_PATH_MAX]; // where links lead
+    char temp[OC_PATH_MAX]; // "": the target is no file (a device, a pipe) and is written straight
 };
 
 static oc_status sync_parent(const char *path, oc_err *err)
@@ -131,20 +131,44 @@ static oc_status sync_parent(const char *path, oc_err *err)
     return OC_OK;
 }
 
+/* What is written to, and whether it is a file (or nothing yet) that a rename can replace. */
+static oc_status find_target(const char *path, char out[OC_PATH_MAX], bool *is_file, oc_err *err)
+{
+    struct stat st;
+    *is_file = true;
+    oc_strlcpy(out, path, OC_PATH_MAX);
+    if (stat(path, &st) != 0)
+        return OC_OK;
+    if (S_ISDIR(st.st_mode))
+        return OC_FAIL(err, OC_IO, "cannot write %s: it is a folder", path);
+    *is_file = S_ISREG(st.st_mode);
+    char *real = *is_file ? realpath(path, NULL) : NULL;
+    if (real && strlen(real) < OC_PATH_MAX - 40)
+        oc_strlcpy(out, real, OC_PATH_MAX);
+    free(real);
+    return OC_OK;
+}
+
 oc_status oc_writer_begin(const char *path, oc_writer **out, oc_err *err)
 {
     static _Atomic unsigned n_temp;
+    bool is_file = true;
     if (strlen(path) > OC_PATH_MAX - 40)
         return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", path);
     oc_writer *w = oc_calloc(1, sizeof *w);
     if (!w)
         return OC_FAIL(err, OC_NOMEM, "out of memory");
-    oc_strlcpy(w->path, path, sizeof w->path);
-    snprintf(w->temp, sizeof w->temp, "%.*s.tmp-%ld-%u", OC_PATH_MAX - 40, path, (long)getpid(),
-             atomic_fetch_add(&n_temp, 1));
-    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (w->fd < 0) {
-        oc_status rc = OC_FAIL_SYS(err, OC_IO, "cannot write %s: %s", path, strerror(errno));
+    oc_status rc = find_target(path, w->path, &is_file, err);
+    if (rc == OC_OK && is_file) {
+        snprintf(w->temp, sizeof w->temp, "%.*s.tmp-%ld-%u", OC_PATH_MAX - 40, w->path,
+                 (long)getpid(), atomic_fetch_add(&n_temp, 1));
+        w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    } else if (rc == OC_OK) {
+        w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+    }
+    if (rc == OC_OK && w->fd < 0)
+        rc = OC_FAIL_SYS(err, OC_IO, "cannot write %s: %s", path, strerror(errno));
+    if (rc != OC_OK) {
         oc_free(w);
         return rc;
     }
@@ -173,25 +197,27 @@ void oc_writer_abort(oc_writer *w)
         return;
     if (w->fd >= 0)
         close(w->fd);
-    unlink(w->temp);
+    if (*w->temp)
+        unlink(w->temp);
     oc_free(w);
 }
 
 oc_status oc_writer_commit(oc_writer *w, oc_err *err)
 {
     oc_status rc = OC_OK;
-    if (fsync(w->fd) != 0)
+    if (*w->temp && fsync(w->fd) != 0)
         rc = OC_FAIL_SYS(err, OC_IO, "cannot write %s: %s", w->path, strerror(errno));
     if (close(w->fd) != 0 && rc == OC_OK)
         rc = OC_FAIL_SYS(err, OC_IO, "cannot write %s: %s", w->path, strerror(errno));
     w->fd = -1;
-    if (rc == OC_OK && rename(w->temp, w->path) != 0)
+    if (rc == OC_OK && *w->temp && rename(w->temp, w->path) != 0)
         rc = OC_FAIL_SYS(err, OC_IO, "cannot name %s: %s", w->path, strerror(errno));
     if (rc != OC_OK) {
         oc_writer_abort(w);
         return rc;
     }
-    rc = sync_parent(w->path, err);
+    if (*w->temp)
+        rc = sync_parent(w->path, err);
     oc_free(w);
     return rc;
 }

@@ -2,7 +2,8 @@
  * core/base/file.h - files: read whole, map, and write so that nothing is ever half there.
  *
  * Every file is written to a temporary name beside its target, synced, renamed, and the directory
- * synced; mode 0600. On failure the temporary is removed and the old file is as it was.
+ * synced; mode 0600. On failure the temporary is removed and the old file is as it was. A symbolic
+ * link is followed; a device or a pipe (/dev/stdout) is written straight.
  */
 #ifndef OC_BASE_FILE_H
 #define OC_BASE_FILE_H

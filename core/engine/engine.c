@@ -414,7 +414,7 @@ static oc_status admit(oc_engine *e, const oc_request *r, oc_err *err)
     case OC_REQ_CONTINUE:
         if (e->busy)
             return OC_FAIL(err, OC_STATE, "a run is going on; 'cancel' it first");
-        OC_TRY(oc_settings_check(&e->accepted, err));
+        OC_TRY(oc_settings_check_run(&e->accepted, err));
         e->busy = true;
         return OC_OK;
     case OC_REQ_PAUSE:

@@ -476,7 +476,7 @@ oc_status oc_pipeline_run(oc_job *job, const char *recipe, bool resume, oc_err *
 {
     oc_pipeline p = {.job = job, .resume = resume};
     oc_status rc;
-    OC_TRY_GOTO(out, rc, oc_settings_check(&job->set, err));
+    OC_TRY_GOTO(out, rc, oc_settings_check_run(&job->set, err));
     OC_TRY_GOTO(out, rc, number_run(&p, err));
     OC_TRY_GOTO(out, rc, oc_strlist_split(&p.stages, job->set.run_stages, ',', err));
     OC_TRY_GOTO(out, rc, oc_strlist_split(&p.teacher, job->set.teacher_models, ',', err));

@@ -116,10 +116,6 @@ static oc_status load(oc_pipeline *p, oc_err *err)
         .max_rows = s->data_max_rows,
         .need_labels = true,
     };
-    if (!*src.file && !*src.files[OC_SPLIT_TRAIN])
-        return OC_FAIL(
-            err, OC_USAGE,
-            "no data is named; set data.train (and data.test), or data.file, or data.source to notes for synthetic ones");
     return oc_data_load(&src, &p->task, &p->data, err);
 }
 

@@ -204,6 +204,16 @@ oc_status oc_settings_check(const oc_settings *s, oc_err *err)
     return OC_OK;
 }
 
+oc_status oc_settings_check_run(const oc_settings *s, oc_err *err)
+{
+    OC_TRY(oc_settings_check(s, err));
+    if (!strcmp(s->data_source, "files") && !*s->data_file && !*s->data_train)
+        return OC_FAIL(
+            err, OC_USAGE,
+            "no data is named; set data.train (and data.test), or data.file, or data.source to notes for synthetic ones");
+    return OC_OK;
+}
+
 /* A JSON value as the text oc_settings_set takes. Lists are joined with commas. */
 static oc_status value_text(const oc_json *v, char out[OC_TEXT_MAX], const char *what,
                             const char *key, oc_err *err)

@@ -144,6 +144,8 @@ oc_status oc_settings_set(oc_settings *s, const char *key, const char *value,
 void oc_settings_get(const oc_settings *s, const oc_setting *d, char out[OC_TEXT_MAX]);
 /* Rules between settings (weights sum, stages known, ...): OC_USAGE. */
 oc_status oc_settings_check(const oc_settings *s, oc_err *err) OC_NODISCARD;
+/* The same, and that a run has data to work on: OC_USAGE. */
+oc_status oc_settings_check_run(const oc_settings *s, oc_err *err) OC_NODISCARD;
 
 /* A recipe file over defaults. Unknown keys and wrong types name file and key. "name" and
  * "description" are allowed besides settings. */

@@ -166,6 +166,25 @@ static oc_json *json_of(const char *text)
     return j;
 }
 
+static void refusals_leave_no_session(void **state)
+{
+    (void)state;
+    need_binary();
+    done(sh("$B sessions >before.txt"));
+    refused(sh("$B -c frobnicate"), 2, "frobnicate");
+    refused(sh("$B -c 'set prune.sparsity 7' --session bad-1"), 2, "prune.sparsity");
+    refused(sh("$B prune m --set prune.heads=0.5 --headless --session bad-2"), 2,
+            "no data is named");
+    refused(
+        sh("$B run tiny.json --headless --set data.source=files --set data.file=none.csv --session bad-3"),
+        1, "none.csv");
+    refused(sh("$B notes --task mortality --rows 10 --out /dev/full"), 1, "/dev/full");
+    done(sh("$B sessions >after.txt; cmp before.txt after.txt && test ! -e sessions/bad-3"));
+    // What was set on purpose is kept.
+    done(sh(
+        "$B -c 'set prune.sparsity 0.7' --session kept && test -e sessions/kept && rm -r sessions/kept"));
+}
+
 static void the_final_table(void **state)
 {
     (void)state;
@@ -462,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(usage_is_two),
+        cmocka_unit_test(refusals_leave_no_session),
         cmocka_unit_test(the_final_table),
         cmocka_unit_test(every_view_prints),
         cmocka_unit_test(models_are_readable),

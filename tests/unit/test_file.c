@@ -1,4 +1,5 @@
 /* core/base/file: whole reads, maps, and writes that leave nothing half there. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -125,6 +126,38 @@ static void folders(void **state)
     assert_string_equal(oc_path_base("a/b/c"), "c");
 }
 
+static void devices_pipes_and_links(void **state)
+{
+    (void)state;
+    char text[8] = "", target[OC_PATH_MAX];
+    struct stat st;
+    int64_t before = entries();
+    assert_int_equal(oc_file_write("/dev/null", "x", 1, NULL), OC_OK);
+    assert_true(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode));
+    oc_err e = {0};
+    assert_int_equal(oc_file_write("/dev/full", "x", 1, &e), OC_IO);
+    assert_non_null(strstr(e.msg, "/dev/full"));
+    assert_true(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode));
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    int fd = open(in_dir("pipe"), O_RDWR);
+    assert_int_equal(oc_file_write(in_dir("pipe"), "abc", 3, NULL), OC_OK);
+    assert_int_equal(read(fd, text, sizeof text), 3);
+    close(fd);
+    unlink(in_dir("pipe"));
+    snprintf(target, sizeof target, "%s", in_dir("target"));
+    assert_int_equal(oc_file_write(target, "old", 3, NULL), OC_OK);
+    assert_int_equal(symlink("target", in_dir("link")), 0);
+    assert_int_equal(oc_file_write(in_dir("link"), "longer", 6, NULL), OC_OK);
+    assert_true(lstat(in_dir("link"), &st) == 0 && S_ISLNK(st.st_mode));
+    assert_int_equal(oc_file_bytes(target), 6);
+    unlink(in_dir("link"));
+    unlink(target);
+    e = (oc_err){0};
+    assert_int_equal(oc_file_write(dir, "x", 1, &e), OC_IO);
+    assert_non_null(strstr(e.msg, "folder"));
+    assert_int_equal(entries(), before);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -145,6 +178,7 @@ int main(void)
         cmocka_unit_test(full_disk_changes_nothing),
         cmocka_unit_test(abort_removes_the_temporary),
         cmocka_unit_test(folders),
+        cmocka_unit_test(devices_pipes_and_links),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
