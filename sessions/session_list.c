@@ -37,15 +37,18 @@ static void summarize(const oc_state *s, row *r)
     }
 }
 
-static void text_row(oc_buf *out, const char *name, const row *r)
+/* A line fits 80 columns unless the name or where it stands is long. */
+static void text_row(oc_buf *out, int name_wide, const char *name, const row *r)
 {
-    char auroc[16] = "-", size[24] = "-";
+    char auroc[16] = "-", size[24] = "-", when[17];
     if (isfinite(r->best_auroc))
         snprintf(auroc, sizeof auroc, "%.4f", r->best_auroc);
     if (r->bytes > 0)
         oc_fmt_bytes(size, r->bytes);
-    oc_buf_fmt(out, "%-30.60s  %-20s  %-14.40s  %-22s  %8s  %9s\n", name, r->when,
-               *r->recipe ? r->recipe : "-", r->standing, auroc, size);
+    oc_strlcpy(when, r->when, sizeof when);
+    when[strcspn(when, "T")] = ' ';
+    oc_buf_fmt(out, "%-*.60s  %-16s  %6s  %8s  %s%s%s%s\n", name_wide, name, when, auroc, size,
+               r->standing, *r->recipe ? " (" : "", r->recipe, *r->recipe ? ")" : "");
 }
 
 static void json_row(oc_jw *w, const char *name, const row *r)
@@ -95,16 +98,19 @@ oc_status oc_sessions_list(bool json, oc_buf *out, oc_err *err)
         oc_jw_open(&w, '[');
     else if (rc == OC_OK && names.n == 0)
         oc_buf_str(out, "no sessions yet; 'optimclm demo' makes one\n");
-    else if (rc == OC_OK)
-        oc_buf_fmt(out, "%-30s  %-20s  %-14s  %-22s  %8s  %9s\n", "session", "last event", "recipe",
-                   "stands", "AUROC", "size");
+    int wide = (int)strlen("session");
+    for (int64_t i = 0; rc == OC_OK && i < names.n; i++)
+        wide = OC_MAX(wide, OC_MIN((int)strlen(names.item[i]), 60));
+    if (rc == OC_OK && !json && names.n > 0)
+        oc_buf_fmt(out, "%-*s  %-16s  %6s  %8s  %s\n", wide, "session", "last event, UTC", "AUROC",
+                   "size", "stands (recipe)");
     for (int64_t i = 0; rc == OC_OK && i < names.n; i++) {
         row r;
         rc = one(names.item[i], &r, err);
         if (rc == OC_OK && json)
             json_row(&w, names.item[i], &r);
         else if (rc == OC_OK)
-            text_row(out, names.item[i], &r);
+            text_row(out, wide, names.item[i], &r);
     }
     if (json) {
         oc_jw_close(&w, ']');
