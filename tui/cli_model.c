@@ -22,8 +22,8 @@ static void inspect_text(const oc_checkpoint *k, const oc_json *j, oc_buf *out)
     oc_buf_fmt(out, "%s\n", k->path);
     oc_buf_fmt(
         out,
-        "  BertForSequenceClassification, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
-        d->L, d->H, d->V, d->P, d->K, k->config.multi_label ? " (multi-label)" : "");
+        "  %s, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
+        oc_arch_class(d->arch), d->L, d->H, d->V, d->P, d->K, k->config.multi_label ? " (multi-label)" : "");
     oc_buf_fmt(out, "  %s (%s)\n", k->tok->lowercase ? "uncased" : "cased",
                oc_casing_from_text(k->casing_from));
     oc_buf_fmt(out, "  %lld parameters, %s\n", (long long)oc_model_params(k->model), size);

@@ -329,7 +329,7 @@ static void chain_add(chain *c, const void *data, size_t n)
 
 static void chain_dims(chain *c, const oc_dims *d)
 {
-    int32_t head[] = {d->L, d->H, d->D, d->V, d->P, d->S, d->K, (int32_t)d->act};
+    int32_t head[] = {d->L, d->H, d->D, d->V, d->P, d->S, d->K, (int32_t)d->act, (int32_t)d->arch};
     chain_add(c, head, sizeof head);
     chain_add(c, d->A, (size_t)d->L * sizeof *d->A);
     chain_add(c, d->F, (size_t)d->L * sizeof *d->F);

@@ -102,7 +102,7 @@ static void write_config(oc_jw *w, const oc_checkpoint *c)
 {
     const oc_dims *d = &c->model->dims;
     oc_jw_kstr(w, "path", c->path);
-    oc_jw_kstr(w, "architecture", "BertForSequenceClassification");
+    oc_jw_kstr(w, "architecture", oc_arch_class(d->arch));
     oc_jw_ki64(w, "hidden", d->H);
     oc_jw_ki64(w, "head_size", d->D);
     oc_jw_ki64(w, "vocab", d->V);

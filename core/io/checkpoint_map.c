@@ -6,8 +6,6 @@
 #include "core/base/alloc.h"
 #include "core/base/str.h"
 
-#define PREFIX "bert."
-
 /* LayerNorm's names in checkpoints converted from TensorFlow. */
 static bool old_name(const char *name, char out[96])
 {
@@ -25,8 +23,9 @@ const oc_tensor *oc__ckpt_find(const oc_st *st, const char *name)
     const char *names[2] = {name, old_name(name, old) ? old : NULL};
     for (int i = 0; i < 2 && names[i]; i++) {
         const oc_tensor *t = oc_st_find(st, names[i]);
-        if (!t && oc_str_starts(name, PREFIX))
-            t = oc_st_find(st, names[i] + strlen(PREFIX));
+        for (int a = 0; !t && a < OC_N_ARCHS; a++)
+            if (oc_str_starts(name, oc_arch_base((oc_arch)a)))
+                t = oc_st_find(st, names[i] + strlen(oc_arch_base((oc_arch)a)));
         if (t)
             return t;
     }

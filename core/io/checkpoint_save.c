@@ -82,8 +82,8 @@ static oc_status write_files(const oc_checkpoint *c, const char *dir, int64_t *b
 
 static bool same_dims(const oc_dims *a, const oc_dims *b)
 {
-    bool same = a->L == b->L && a->H == b->H && a->D == b->D && a->V == b->V && a->P == b->P &&
-                a->S == b->S && a->K == b->K && a->act == b->act &&
+    bool same = a->arch == b->arch && a->L == b->L && a->H == b->H && a->D == b->D &&
+                a->V == b->V && a->P == b->P && a->S == b->S && a->K == b->K && a->act == b->act &&
                 !memcmp(&a->eps, &b->eps, sizeof a->eps) &&
                 !memcmp(&a->p_hidden, &b->p_hidden, sizeof a->p_hidden) &&
                 !memcmp(&a->p_attn, &b->p_attn, sizeof a->p_attn) &&

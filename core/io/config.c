@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/io/other_archs.h"
 
 #define MAX_BYTES ((size_t)64 << 20)
 
@@ -110,17 +111,54 @@ static oc_status unsupported(const reader *r, const char *key, const char *value
                    r->what, key, value, expected);
 }
 
-/* That it is a BERT encoder as this program computes it. */
+/* Where an architecture keeps what we need. */
+typedef struct arch_keys {
+    const char *type, *class_start; /* model_type; what its classes in "architectures" begin with */
+    const char *hidden, *layers, *heads, *ffn, *act, *p_hidden, *p_attn, *p_cls;
+} arch_keys;
+
+static const arch_keys keys_of[OC_N_ARCHS] = {
+    [OC_ARCH_BERT] = {"bert", "Bert", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                      "intermediate_size", "hidden_act", "hidden_dropout_prob",
+                      "attention_probs_dropout_prob", "classifier_dropout"},
+    [OC_ARCH_DISTILBERT] = {"distilbert", "DistilBert", "dim", "n_layers", "n_heads", "hidden_dim",
+                            "activation", "dropout", "attention_dropout", "seq_classif_dropout"},
+};
+
+/* model_type, else the class, else (configs of 2018 and 2019 have neither) the keys themselves. */
+static oc_status read_arch(const reader *r, oc_arch *out)
+{
+    char type[64];
+    const char *class = oc_json_str(oc_json_first(key_of(r, "architectures")), "");
+    OC_TRY(read_text(r, "model_type", type, sizeof type));
+    for (int a = 0; a < OC_N_ARCHS; a++) {
+        const arch_keys *k = &keys_of[a];
+        if (*type
+                ? !strcmp(type, k->type)
+                : (*class ? oc_str_starts(class, k->class_start) : key_of(r, k->layers) != NULL)) {
+            *out = (oc_arch)a;
+            return OC_OK;
+        }
+    }
+    const char *key = *type ? "model_type" : "architectures", *said = *type ? type : class;
+    const char *title = oc__other_arch(said);
+    if (title)
+        return OC_FAIL(r->err, OC_UNSUPPORTED,
+                       "%s: %s \"%.60s\" is %s model; BERT and DistilBERT are supported", r->what,
+                       key, said, title);
+    if (*said)
+        return OC_FAIL(r->err, OC_UNSUPPORTED,
+                       "%s: %s \"%.60s\" is not known; BERT and DistilBERT are supported", r->what,
+                       key, said);
+    *out = OC_ARCH_BERT; // what is missing is then named
+    return OC_OK;
+}
+
+/* That it is an encoder as this program computes it. */
 static oc_status check_family(const reader *r)
 {
-    char type[64], pos[64];
+    char pos[64];
     bool decoder = false;
-    OC_TRY(read_text(r, "model_type", type, sizeof type));
-    if (*type && strcmp(type, "bert") != 0)
-        return unsupported(r, "model_type", type, "\"bert\"");
-    const char *arch = oc_json_str(oc_json_first(key_of(r, "architectures")), "Bert");
-    if (!*type && !oc_str_starts(arch, "Bert"))
-        return unsupported(r, "architectures", arch, "a Bert model");
     OC_TRY(read_text(r, "position_embedding_type", pos, sizeof pos));
     if (*pos && strcmp(pos, "absolute") != 0)
         return unsupported(r, "position_embedding_type", pos, "\"absolute\"");
@@ -128,7 +166,7 @@ static oc_status check_family(const reader *r)
     return decoder ? unsupported(r, "is_decoder", "true", "an encoder") : OC_OK;
 }
 
-static oc_status read_act(const reader *r, oc_act *out)
+static oc_status read_act(const reader *r, const char *key, oc_act *out)
 {
     static const struct {
         const char *name;
@@ -137,14 +175,14 @@ static oc_status read_act(const reader *r, oc_act *out)
                  {"gelu_new", OC_ACT_GELU_NEW},  {"gelu_pytorch_tanh", OC_ACT_GELU_NEW},
                  {"gelu_fast", OC_ACT_GELU_NEW}, {"relu", OC_ACT_RELU}};
     char name[64];
-    OC_TRY(read_text(r, "hidden_act", name, sizeof name));
+    OC_TRY(read_text(r, key, name, sizeof name));
     for (int i = 0; i < OC_COUNT(known); i++) {
         if (!strcmp(*name ? name : "gelu", known[i].name)) {
             *out = known[i].act;
             return OC_OK;
         }
     }
-    return unsupported(r, "hidden_act", name, "gelu, gelu_new or relu");
+    return unsupported(r, key, name, "gelu, gelu_new or relu");
 }
 
 static oc_status read_eps(const reader *r, float *out)
@@ -181,20 +219,24 @@ static oc_status read_pruned_heads(const reader *r, oc_dims *d)
 
 static oc_status read_hf_dims(const reader *r, oc_dims *d)
 {
+    const arch_keys *k = &keys_of[d->arch];
+    bool distil = d->arch == OC_ARCH_DISTILBERT;
     int32_t heads, ffn;
-    OC_TRY(read_int(r, "hidden_size", 1, MAX_H, &d->H));
-    OC_TRY(read_int(r, "num_hidden_layers", 1, OC_MAX_LAYERS, &d->L));
-    OC_TRY(read_int(r, "num_attention_heads", 1, OC_MAX_HEADS, &heads));
-    OC_TRY(read_int(r, "intermediate_size", 1, MAX_F, &ffn));
+    OC_TRY(read_int(r, k->hidden, 1, MAX_H, &d->H));
+    OC_TRY(read_int(r, k->layers, 1, OC_MAX_LAYERS, &d->L));
+    OC_TRY(read_int(r, k->heads, 1, OC_MAX_HEADS, &heads));
+    OC_TRY(read_int(r, k->ffn, 1, MAX_F, &ffn));
     OC_TRY(read_int(r, "vocab_size", 1, MAX_V, &d->V));
     OC_TRY(read_int_opt(r, "max_position_embeddings", 1, MAX_P, &d->P));
-    OC_TRY(read_int_opt(r, "type_vocab_size", 1, MAX_S, &d->S));
-    OC_TRY(read_act(r, &d->act));
+    d->S = distil ? 0 : 2;
+    if (!distil)
+        OC_TRY(read_int_opt(r, "type_vocab_size", 1, MAX_S, &d->S));
+    OC_TRY(read_act(r, k->act, &d->act));
     OC_TRY(read_eps(r, &d->eps));
-    OC_TRY(read_prob(r, "hidden_dropout_prob", &d->p_hidden));
-    OC_TRY(read_prob(r, "attention_probs_dropout_prob", &d->p_attn));
-    d->p_cls = d->p_hidden;
-    OC_TRY(read_prob(r, "classifier_dropout", &d->p_cls));
+    OC_TRY(read_prob(r, k->p_hidden, &d->p_hidden));
+    OC_TRY(read_prob(r, k->p_attn, &d->p_attn));
+    d->p_cls = distil ? 0.2f : d->p_hidden;
+    OC_TRY(read_prob(r, k->p_cls, &d->p_cls));
     d->D = d->H % heads == 0 ? d->H / heads : 0;
     for (int32_t l = 0; l < d->L; l++) {
         d->A[l] = heads;
@@ -254,41 +296,54 @@ static oc_status read_ours(const reader *top, oc_config *c)
     return read_int_opt(&q, "tensors", 0, INT32_MAX, &c->n_q8);
 }
 
-/* id2label {"0": "no", "1": "yes"} in any order; its size is K. */
+/* A label that is a number counts as its digits. */
+static oc_status add_label(oc_config *c, const oc_json *v, oc_err *err)
+{
+    char number[32];
+    int64_t whole;
+    if (oc_json_i64(v, INT64_MIN, INT64_MAX, &whole))
+        snprintf(number, sizeof number, "%lld", (long long)whole);
+    else
+        oc_fmt_f64(number, oc_json_num(v, 0));
+    const char *label = oc_json_str(v, number);
+    return oc_strlist_add(&c->labels, label, strlen(label), err);
+}
+
+/*
+ * id2label {"0": "no", "1": "yes"} or label2id {"no": 0, "yes": 1}, in any order; its size is K.
+ */
 static oc_status read_labels(const reader *r, oc_config *c)
 {
     const oc_json *map = key_of(r, "id2label");
+    const char *key = map ? "id2label" : "label2id";
+    bool by_name = !map;
+    map = key_of(r, key);
     if (!map)
         return read_int_opt(r, "num_labels", 1, MAX_K, &c->dims.K);
     int64_t n = oc_json_count(map);
     if (!oc_json_is_object(map) || n < 1 || n > MAX_K)
-        return OC_FAIL(r->err, OC_FORMAT, "%s: id2label must be an object of 1 to %d labels",
-                       r->what, MAX_K);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: %s must be an object of 1 to %d labels", r->what,
+                       key, MAX_K);
     const oc_json **by_id = oc_calloc((size_t)n, sizeof *by_id);
     if (!by_id)
         return OC_FAIL(r->err, OC_NOMEM, "out of memory reading %s", r->what);
     oc_status rc = OC_OK;
     for (const oc_json *v = oc_json_first(map); v && rc == OC_OK; v = oc_json_next(v)) {
-        int64_t id;
-        bool ok = oc_parse_i64(oc_json_key(v), &id) && id >= 0 && id < n && !by_id[id];
-        if (!ok || !(oc_json_is_string(v) || oc_json_is_number(v)))
-            rc = OC_FAIL(
-                r->err, OC_FORMAT,
-                "%s: id2label \"%.40s\": expected the keys \"0\" to \"%lld\", each with a label",
-                r->what, oc_json_key(v), (long long)(n - 1));
+        int64_t id = -1;
+        bool ok = by_name ? oc_json_i64(v, 0, n - 1, &id)
+                          : oc_parse_i64(oc_json_key(v), &id) &&
+                                (oc_json_is_string(v) || oc_json_is_number(v));
+        if (!ok || id < 0 || id >= n || by_id[id])
+            rc = OC_FAIL(r->err, OC_FORMAT,
+                         "%s: %s \"%.40s\": expected the numbers 0 to %lld, each with a label",
+                         r->what, key, oc_json_key(v), (long long)(n - 1));
         else
             by_id[id] = v;
     }
-    for (int64_t i = 0; i < n && rc == OC_OK; i++) {
-        char number[32];
-        int64_t whole;
-        if (oc_json_i64(by_id[i], INT64_MIN, INT64_MAX, &whole))
-            snprintf(number, sizeof number, "%lld", (long long)whole);
-        else
-            oc_fmt_f64(number, oc_json_num(by_id[i], 0));
-        const char *label = oc_json_str(by_id[i], number);
-        rc = oc_strlist_add(&c->labels, label, strlen(label), r->err);
-    }
+    for (int64_t i = 0; i < n && rc == OC_OK; i++)
+        rc = by_name ? oc_strlist_add(&c->labels, oc_json_key(by_id[i]),
+                                      strlen(oc_json_key(by_id[i])), r->err)
+                     : add_label(c, by_id[i], r->err);
     oc_free(by_id);
     c->dims.K = (int32_t)n;
     return rc;
@@ -309,6 +364,7 @@ static oc_status read_all(const reader *r, oc_config *c)
 {
     if (!oc_json_is_object(r->j))
         return OC_FAIL(r->err, OC_FORMAT, "%s: a JSON object was expected", r->what);
+    OC_TRY(read_arch(r, &c->dims.arch));
     OC_TRY(check_family(r));
     OC_TRY(read_hf_dims(r, &c->dims));
     OC_TRY(read_labels(r, c));
@@ -316,9 +372,9 @@ static oc_status read_all(const reader *r, oc_config *c)
     OC_TRY(read_int_opt(r, "pad_token_id", 0, MAX_V, &c->pad_id));
     OC_TRY(read_ours(r, c));
     if (c->dims.D == 0)
-        return OC_FAIL(r->err, OC_FORMAT,
-                       "%s: hidden_size %d is no multiple of num_attention_heads %d", r->what,
-                       (int)c->dims.H, (int)c->dims.A[0]);
+        return OC_FAIL(r->err, OC_FORMAT, "%s: %s %d is no multiple of %s %d", r->what,
+                       keys_of[c->dims.arch].hidden, (int)c->dims.H, keys_of[c->dims.arch].heads,
+                       (int)c->dims.A[0]);
     if (c->max_len > c->dims.P)
         return OC_FAIL(r->err, OC_FORMAT,
                        "%s: optimclm.max_len is %d, but max_position_embeddings is %d", r->what,
@@ -331,7 +387,7 @@ oc_status oc_config_parse(const char *text, size_t n, const char *what, oc_confi
     oc_json *j;
     OC_TRY(oc_json_parse(text, n, what, &j, err));
     oc_config c = {
-        .dims = {.P = 512, .S = 2, .eps = 1e-12f, .p_hidden = 0.1f, .p_attn = 0.1f},
+        .dims = {.P = 512, .eps = 1e-12f, .p_hidden = 0.1f, .p_attn = 0.1f},
         .lower_case = -1,
     };
     oc_status rc = read_all(&(reader){.j = j, .what = what, .in = "", .err = err}, &c);
@@ -473,6 +529,7 @@ static void write_all(oc_jw *w, const oc_config *c, bool unique)
 {
     static const char *const act[] = {"gelu", "gelu_new", "relu"};
     const oc_dims *d = &c->dims;
+    const arch_keys *k = &keys_of[d->arch];
     int32_t A = d->A[0], F = d->F[0];
     for (int32_t l = 1; l < d->L; l++) {
         A = OC_MAX(A, d->A[l]);
@@ -481,22 +538,26 @@ static void write_all(oc_jw *w, const oc_config *c, bool unique)
     oc_jw_open(w, '{');
     oc_jw_key(w, "architectures");
     oc_jw_open(w, '[');
-    oc_jw_str(w, "BertForSequenceClassification");
+    oc_jw_str(w, oc_arch_class(d->arch));
     oc_jw_close(w, ']');
-    oc_jw_kstr(w, "model_type", "bert");
+    oc_jw_kstr(w, "model_type", k->type);
     oc_jw_ki64(w, "vocab_size", d->V);
-    oc_jw_ki64(w, "hidden_size", d->H);
-    oc_jw_ki64(w, "num_hidden_layers", d->L);
-    oc_jw_ki64(w, "num_attention_heads", A); // of the widest layer; each layer's is under optimclm
-    oc_jw_ki64(w, "intermediate_size", F);
-    oc_jw_kstr(w, "hidden_act", act[d->act]);
+    oc_jw_ki64(w, k->hidden, d->H);
+    oc_jw_ki64(w, k->layers, d->L);
+    oc_jw_ki64(w, k->heads, A); // of the widest layer; each layer's is under optimclm
+    oc_jw_ki64(w, k->ffn, F);
+    oc_jw_kstr(w, k->act, act[d->act]);
     write_kf32(w, "layer_norm_eps", d->eps);
     oc_jw_ki64(w, "max_position_embeddings", d->P);
-    oc_jw_ki64(w, "type_vocab_size", d->S);
-    oc_jw_kstr(w, "position_embedding_type", "absolute");
-    write_kf32(w, "hidden_dropout_prob", d->p_hidden);
-    write_kf32(w, "attention_probs_dropout_prob", d->p_attn);
-    write_kf32(w, "classifier_dropout", d->p_cls);
+    if (d->arch == OC_ARCH_DISTILBERT) {
+        oc_jw_kbool(w, "sinusoidal_pos_embds", false); // positions are stored, and read as they are
+    } else {
+        oc_jw_ki64(w, "type_vocab_size", d->S);
+        oc_jw_kstr(w, "position_embedding_type", "absolute");
+    }
+    write_kf32(w, k->p_hidden, d->p_hidden);
+    write_kf32(w, k->p_attn, d->p_attn);
+    write_kf32(w, k->p_cls, d->p_cls);
     oc_jw_ki64(w, "pad_token_id", c->pad_id);
     oc_jw_kstr(w, "problem_type",
                c->multi_label ? "multi_label_classification" : "single_label_classification");

@@ -79,7 +79,7 @@ static oc_status add_rows(const line_at *at, const oc_json *j, oc_id_notes *t)
         seen += x;
         x = 0;
         if (s)
-            OC_TRY(get_entry(at, s, "token_type_ids", i, at->d->S, &x));
+            OC_TRY(get_entry(at, s, "token_type_ids", i, OC_MAX(at->d->S, 1), &x));
         t->types[t->N + i] = (int32_t)x;
         t->any_type = t->any_type || x != 0;
         m = m ? oc_json_next(m) : NULL;

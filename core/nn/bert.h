@@ -1,5 +1,5 @@
 /*
- * core/nn/bert.h - BertForSequenceClassification, forward and backward.
+ * core/nn/bert.h - BERT and DistilBERT for sequence classification, forward and backward.
  *
  *   x0      = Dropout(LN(word[id] + pos[p] + type[t]))
  *   per l:  q,k,v = x W^T + b;  c = Dropout(softmax(q k^T / sqrt(D))) v   (per head, inside a note)
@@ -7,13 +7,15 @@
  *           x' = LN2(y + Dropout(act(y W1^T + b1) W2^T + b2))
  *   pooled  = tanh(x_L[CLS] Wp^T + bp);   logits = Dropout(pooled) Wc^T + bc
  *
+ * DistilBERT has no type[t], no Dropout around c Wo^T + bo, and relu in place of tanh.
+ *
  * A batch is packed: the rows of its notes follow each other without padding, so it costs its
  * tokens. Attention probabilities are never stored: backward makes them again from the row
  * maxima and sums (log-sum-exp) kept by forward, and dropout masks from (seed, counter).
  * Quantized matrices run in the integer path (core/kernels/kernels.h), embeddings are gathered
  * from int8 rows. The same bits for any number of threads.
  * Threads: the engine thread (opens parallel loops).
- * Source: Devlin et al. 2019; transformers modeling_bert.py; Dao et al. 2022 for recomputation.
+ * Source: Devlin et al. 2019; transformers modeling_bert.py, modeling_distilbert.py; Dao et al. 2022 for recomputation.
  */
 #ifndef OC_NN_BERT_H
 #define OC_NN_BERT_H
@@ -30,7 +32,7 @@ typedef struct oc_batch {
     int64_t N;            /* rows of all notes */
     const int32_t *start; /* [B+1] first row of note b; start[B] = N */
     const int32_t *ids;   /* [N] 0..V-1 */
-    const int32_t *types; /* [N] 0..S-1, or NULL: all 0 */
+    const int32_t *types; /* [N] 0..S-1, or NULL: all 0; not read when S = 0 */
     const uint8_t *mask;  /* [N] 1 = attend to this row as a key, or NULL: all 1 */
 } oc_batch;               /* position of a row = its index in its note */
 

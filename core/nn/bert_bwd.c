@@ -198,7 +198,7 @@ static void attention_backward(oc_bert *b, int32_t l, const oc_batch *batch, con
                                const oc_dropout *drop, float *d, float *grad)
 {
     const oc__layer *y = &b->layer[l];
-    oc__drop mask = oc__drop_at(drop, b->m->dims.p_hidden, l, OC__SITE_ATTN_OUT);
+    oc__drop mask = oc__drop_at(drop, oc__p_attn_out(&b->m->dims), l, OC__SITE_ATTN_OUT);
     float *dh = mask.off ? b->d_drop : d;
 
     // y = LN1(s1), s1 = xr + Dropout(c Wo^T + bo)
@@ -238,8 +238,8 @@ static void classify_backward(oc_bert *b, const oc_batch *batch, const oc_dropou
     for (int64_t i = 0; mask.off && i < B; i++)
         oc__drop_row(&mask, i * words, H, b->d_pool + i * H, b->d_pool + i * H);
 
-    // pooled = tanh(x_L[CLS] Wp^T + bp)
-    oc_k->act_bwd_row(OC_EPI_TANH, b->d_pool, b->pooled, B * H, b->d_pool);
+    // pooled = tanh or relu(x_L[CLS] Wp^T + bp): either derivative follows from pooled
+    oc_k->act_bwd_row(b->pool_act, b->d_pool, b->pooled, B * H, b->d_pool);
     x = pack_input(b, b->cls_rows, B, H);
     weight_grad(b, &b->pool, b->d_pool, &x, grad);
     input_grad(b, &b->pool, b->d_pool, B, false, b->d_cls);
@@ -264,7 +264,8 @@ static void embed_strip(void *ctx, int64_t begin, int64_t end, int worker)
             const float *d = j->d + r * H + begin;
             oc_k->axpy(1.0f, d, j->word + t->ids[r] * H + begin, n);
             oc_k->axpy(1.0f, d, j->pos + (r - t->start[b]) * H + begin, n);
-            oc_k->axpy(1.0f, d, j->type + (t->types ? t->types[r] : 0) * H + begin, n);
+            if (j->type)
+                oc_k->axpy(1.0f, d, j->type + (t->types ? t->types[r] : 0) * H + begin, n);
         }
     }
 }
@@ -272,6 +273,7 @@ static void embed_strip(void *ctx, int64_t begin, int64_t end, int worker)
 static void embed_backward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *grad)
 {
     const oc_layout *lo = &b->m->layout;
+    const oc_param *type = oc_layout_at(lo, OC_P_TYPE, -1);
     // x0 = Dropout(LN(e))
     norm_backward(b,
                   (norm_job){.d = b->d,
@@ -286,7 +288,7 @@ static void embed_backward(oc_bert *b, const oc_batch *batch, const oc_dropout *
                    .d = b->d,
                    .word = grad + oc_layout_at(lo, OC_P_WORD, -1)->offset,
                    .pos = grad + oc_layout_at(lo, OC_P_POS, -1)->offset,
-                   .type = grad + oc_layout_at(lo, OC_P_TYPE, -1)->offset,
+                   .type = type ? grad + type->offset : NULL,
                    .H = b->m->dims.H};
     oc_par_for(j.H, STRIP, embed_strip, &j);
 }

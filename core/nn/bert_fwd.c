@@ -81,7 +81,8 @@ static void embed_row(const embed_job *j, int64_t r, int64_t p)
     int64_t H = b->m->dims.H;
     float *e = b->e + r * H, *x = b->layer[0].x + r * H;
     add_row(j->word, j->batch->ids[r], H, true, e);
-    add_row(j->type, j->batch->types ? j->batch->types[r] : 0, H, false, e);
+    if (j->type)
+        add_row(j->type, j->batch->types ? j->batch->types[r] : 0, H, false, e);
     add_row(j->pos, p, H, false, e);
     oc_k->layernorm_row(e, b->emb_g, b->emb_b, H, b->m->dims.eps, x, b->mean0 ? b->mean0 + r : NULL,
                         b->rstd0 ? b->rstd0 + r : NULL);
@@ -189,7 +190,7 @@ static void attention(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dro
                            .g = y->ln1_g,
                            .b = y->ln1_b,
                            .rows = rows,
-                           .drop = oc__drop_at(drop, d->p_hidden, l, OC__SITE_ATTN_OUT)});
+                           .drop = oc__drop_at(drop, oc__p_attn_out(d), l, OC__SITE_ATTN_OUT)});
 }
 
 static void feed_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
@@ -221,7 +222,7 @@ static void classify(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, 
         gather_rows(b->layer[d->L - 1].out, &first, d->H, b->cls_rows);
     }
     input x = {.x = b->cls_rows, .n = batch->B, .K = d->H};
-    apply(b, &x, &b->pool, OC_EPI_TANH, b->pooled, b->pooled);
+    apply(b, &x, &b->pool, b->pool_act, b->pooled, b->pooled);
     oc__drop mask = oc__drop_at(drop, d->p_cls, -1, OC__SITE_CLS);
     for (int64_t i = 0; b->lim.train && i < batch->B; i++) {
         const float *from = b->pooled + i * d->H;

@@ -83,7 +83,7 @@ struct oc_bert {
     oc_arena arena;
     int workers;   /* the scratch below is for this many */
     bool cls_only; /* after the last attention only the [CLS] rows go on */
-    oc_epilogue act;
+    oc_epilogue act, pool_act;
 
     oc__layer layer[OC_MAX_LAYERS];
     oc__linear pool, cls;
@@ -111,6 +111,12 @@ struct oc_bert {
     float *d_pool;    /* [B,H] */
     float *ln_part;   /* [chunks of N][2H] partial sums of the LayerNorm gradients */
 };
+
+/* Dropout between the attention's output and its residual; DistilBERT has none there. */
+static inline float oc__p_attn_out(const oc_dims *d)
+{
+    return d->arch == OC_ARCH_DISTILBERT ? 0.0f : d->p_hidden;
+}
 
 /* Rows of one piece of a parallel loop over rows. */
 #define OC__ROW_GRAIN 16

@@ -207,6 +207,7 @@ static oc_bert describe(const oc_model *m, const oc_limits *lim)
     b.act = m->dims.act == OC_ACT_RELU       ? OC_EPI_RELU
             : m->dims.act == OC_ACT_GELU_NEW ? OC_EPI_GELU_NEW
                                              : OC_EPI_GELU;
+    b.pool_act = m->dims.arch == OC_ARCH_DISTILBERT ? OC_EPI_RELU : OC_EPI_TANH;
     return b;
 }
 
@@ -326,7 +327,7 @@ static oc_status check_note(const oc_batch *t, int64_t i, const oc_dims *d, cons
         if (t->ids[r] < 0 || t->ids[r] >= d->V)
             return OC_FAIL(err, OC_RANGE, "note %lld, token %lld: id %d is outside 0..%d",
                            (long long)i, (long long)(r - r0), t->ids[r], d->V - 1);
-        if (t->types && (t->types[r] < 0 || t->types[r] >= d->S))
+        if (d->S && t->types && (t->types[r] < 0 || t->types[r] >= d->S))
             return OC_FAIL(err, OC_RANGE, "note %lld, token %lld: type %d is outside 0..%d",
                            (long long)i, (long long)(r - r0), t->types[r], d->S - 1);
         any = any || t->mask[r];

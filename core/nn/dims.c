@@ -39,12 +39,18 @@ static oc_status check_prob(const char *what, float p, oc_err *err)
 
 oc_status oc_dims_check(const oc_dims *d, oc_err *err)
 {
+    if (d->arch != OC_ARCH_BERT && d->arch != OC_ARCH_DISTILBERT)
+        return OC_FAIL(err, OC_SHAPE, "architecture %d is none of BERT, DistilBERT", (int)d->arch);
     OC_TRY(check_range("number of layers (L)", -1, d->L, OC_MAX_LAYERS, err));
     OC_TRY(check_range("hidden size (H)", -1, d->H, MAX_H, err));
     OC_TRY(check_range("head size (D)", -1, d->D, MAX_D, err));
     OC_TRY(check_range("vocabulary size (V)", -1, d->V, MAX_V, err));
     OC_TRY(check_range("number of positions (P)", -1, d->P, MAX_P, err));
-    OC_TRY(check_range("number of token types (S)", -1, d->S, MAX_S, err));
+    if (d->arch == OC_ARCH_BERT)
+        OC_TRY(check_range("number of token types (S)", -1, d->S, MAX_S, err));
+    else if (d->S != 0)
+        return OC_FAIL(err, OC_SHAPE, "number of token types (S) is %d, but DistilBERT has none",
+                       d->S);
     OC_TRY(check_range("number of classes (K)", -1, d->K, MAX_K, err));
     for (int32_t l = 0; l < d->L; l++) {
         OC_TRY(check_range("number of heads (A)", l, d->A[l], OC_MAX_HEADS, err));
@@ -59,13 +65,40 @@ oc_status oc_dims_check(const oc_dims *d, oc_err *err)
     return check_prob("classifier dropout", d->p_cls, err);
 }
 
+/* --- architectures and kinds ------------------------------------------------------------------ */
+
+typedef struct arch_row {
+    const char *title, *class_name, *base, *layers;
+} arch_row;
+
+static const arch_row archs[OC_N_ARCHS] = {
+    [OC_ARCH_BERT] = {"BERT", "BertForSequenceClassification", "bert.", "bert.encoder.layer."},
+    [OC_ARCH_DISTILBERT] = {"DistilBERT", "DistilBertForSequenceClassification", "distilbert.",
+                            "distilbert.transformer.layer."},
+};
+
+const char *oc_arch_title(oc_arch a)
+{
+    return archs[a].title;
+}
+
+const char *oc_arch_class(oc_arch a)
+{
+    return archs[a].class_name;
+}
+
+const char *oc_arch_base(oc_arch a)
+{
+    return archs[a].base;
+}
+
 typedef struct kind_row {
-    const char *hf, *brief;
+    const char *name[OC_N_ARCHS], *brief;
     bool per_layer;
 } kind_row;
 
 static const kind_row kinds[OC_N_KINDS] = {
-#define OC_X(id, hf, brief, per_layer) {hf, brief, (per_layer) != 0},
+#define OC_X(id, bert, distilbert, brief, per_layer) {{bert, distilbert}, brief, (per_layer) != 0},
     OC_KIND_LIST(OC_X)
 #undef OC_X
 };
@@ -132,6 +165,9 @@ static int64_t kind_cols(const oc_dims *d, oc_kind k, int32_t l)
 
 static void add_param(oc_layout *lo, const oc_dims *d, oc_kind k, int32_t layer)
 {
+    const char *name = kinds[k].name[d->arch];
+    if (!name)
+        return;
     oc_param *p = &lo->param[lo->n];
     p->kind = k;
     p->layer = layer;
@@ -140,9 +176,9 @@ static void add_param(oc_layout *lo, const oc_dims *d, oc_kind k, int32_t layer)
     p->n = p->rows * p->cols;
     p->offset = lo->n_floats;
     if (layer >= 0)
-        snprintf(p->name, sizeof p->name, "bert.encoder.layer.%d.%s", layer, kinds[k].hf);
+        snprintf(p->name, sizeof p->name, "%s%d.%s", archs[d->arch].layers, layer, name);
     else
-        snprintf(p->name, sizeof p->name, "%s", kinds[k].hf);
+        snprintf(p->name, sizeof p->name, "%s", name);
     lo->index[layer >= 0 ? layer : OC_MAX_LAYERS][k] = lo->n++;
     lo->n_floats += p->n; // bounded by the letters' ranges: cannot overflow
 }
@@ -153,7 +189,8 @@ oc_status oc_layout_init(oc_layout *lo, const oc_dims *d, oc_err *err)
     oc_layout out = {0};
     int32_t n = 0;
     for (int k = 0; k < OC_N_KINDS; k++)
-        n += kinds[k].per_layer ? d->L : 1;
+        if (kinds[k].name[d->arch])
+            n += kinds[k].per_layer ? d->L : 1;
     out.param = oc_calloc((size_t)n, sizeof *out.param);
     if (!out.param)
         return OC_FAIL(err, OC_NOMEM, "out of memory for the list of %d parameters", n);

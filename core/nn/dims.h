@@ -3,7 +3,7 @@
  *
  *   B batch (notes)   T tokens of one note   N rows = sum of T over the batch
  *   H hidden   A heads   D head size   F FFN width   L layers   V vocabulary   P positions
- *   S token types   K classes
+ *   S token types (0 in DistilBERT)   K classes
  * Pruned models are ordinary models: A and F are per layer, D is one number for the whole network
  * (so A*D need not be H). Every layer keeps at least one head and one neuron.
  */
@@ -21,7 +21,18 @@
 
 typedef enum { OC_ACT_GELU, OC_ACT_GELU_NEW, OC_ACT_RELU } oc_act; /* gelu = exact erf */
 
+/*
+ * BERT, or DistilBERT: the same encoder without token types (S = 0) and without dropout after
+ * attention, and with ReLU instead of tanh in the pooler, there called pre_classifier.
+ * Source: Sanh et al. 2019; transformers modeling_distilbert.py.
+ */
+typedef enum { OC_ARCH_BERT, OC_ARCH_DISTILBERT, OC_N_ARCHS } oc_arch;
+const char *oc_arch_title(oc_arch a); /* "BERT" */
+const char *oc_arch_class(oc_arch a); /* "BertForSequenceClassification" */
+const char *oc_arch_base(oc_arch a);  /* "bert.": what names of the encoder start with */
+
 typedef struct oc_dims {
+    oc_arch arch;
     int32_t L, H, D, V, P, S, K;
     int32_t A[OC_MAX_LAYERS]; /* heads of layer l */
     int32_t F[OC_MAX_LAYERS]; /* FFN width of layer l */
@@ -33,36 +44,41 @@ typedef struct oc_dims {
 /* OC_SHAPE naming the field that is out of range. */
 oc_status oc_dims_check(const oc_dims *d, oc_err *err) OC_NODISCARD;
 
-/* What a tensor is; LAYER kinds exist once per layer. HF names in oc_kind_name(). */
-#define OC_KIND_LIST(X)                                                \
-    X(WORD, "bert.embeddings.word_embeddings.weight", "word", 0)       \
-    X(POS, "bert.embeddings.position_embeddings.weight", "pos", 0)     \
-    X(TYPE, "bert.embeddings.token_type_embeddings.weight", "type", 0) \
-    X(EMB_LN_G, "bert.embeddings.LayerNorm.weight", "emb.ln.g", 0)     \
-    X(EMB_LN_B, "bert.embeddings.LayerNorm.bias", "emb.ln.b", 0)       \
-    X(Q_W, "attention.self.query.weight", "query", 1)                  \
-    X(Q_B, "attention.self.query.bias", "query.b", 1)                  \
-    X(K_W, "attention.self.key.weight", "key", 1)                      \
-    X(K_B, "attention.self.key.bias", "key.b", 1)                      \
-    X(V_W, "attention.self.value.weight", "value", 1)                  \
-    X(V_B, "attention.self.value.bias", "value.b", 1)                  \
-    X(O_W, "attention.output.dense.weight", "attn.out", 1)             \
-    X(O_B, "attention.output.dense.bias", "attn.out.b", 1)             \
-    X(LN1_G, "attention.output.LayerNorm.weight", "ln1.g", 1)          \
-    X(LN1_B, "attention.output.LayerNorm.bias", "ln1.b", 1)            \
-    X(F1_W, "intermediate.dense.weight", "ffn.in", 1)                  \
-    X(F1_B, "intermediate.dense.bias", "ffn.in.b", 1)                  \
-    X(F2_W, "output.dense.weight", "ffn.out", 1)                       \
-    X(F2_B, "output.dense.bias", "ffn.out.b", 1)                       \
-    X(LN2_G, "output.LayerNorm.weight", "ln2.g", 1)                    \
-    X(LN2_B, "output.LayerNorm.bias", "ln2.b", 1)                      \
-    X(POOL_W, "bert.pooler.dense.weight", "pooler", 0)                 \
-    X(POOL_B, "bert.pooler.dense.bias", "pooler.b", 0)                 \
-    X(CLS_W, "classifier.weight", "classifier", 0)                     \
-    X(CLS_B, "classifier.bias", "classifier.b", 0)
+/*
+ * What a tensor is: its name in BERT and in DistilBERT (NULL: it has none), its name in views, and
+ * whether every layer has one.
+ */
+// clang-format off
+#define OC_KIND_LIST(X) \
+    X(WORD, "bert.embeddings.word_embeddings.weight", "distilbert.embeddings.word_embeddings.weight", "word", 0) \
+    X(POS, "bert.embeddings.position_embeddings.weight", "distilbert.embeddings.position_embeddings.weight", "pos", 0) \
+    X(TYPE, "bert.embeddings.token_type_embeddings.weight", NULL, "type", 0) \
+    X(EMB_LN_G, "bert.embeddings.LayerNorm.weight", "distilbert.embeddings.LayerNorm.weight", "emb.ln.g", 0) \
+    X(EMB_LN_B, "bert.embeddings.LayerNorm.bias", "distilbert.embeddings.LayerNorm.bias", "emb.ln.b", 0) \
+    X(Q_W, "attention.self.query.weight", "attention.q_lin.weight", "query", 1) \
+    X(Q_B, "attention.self.query.bias", "attention.q_lin.bias", "query.b", 1) \
+    X(K_W, "attention.self.key.weight", "attention.k_lin.weight", "key", 1) \
+    X(K_B, "attention.self.key.bias", "attention.k_lin.bias", "key.b", 1) \
+    X(V_W, "attention.self.value.weight", "attention.v_lin.weight", "value", 1) \
+    X(V_B, "attention.self.value.bias", "attention.v_lin.bias", "value.b", 1) \
+    X(O_W, "attention.output.dense.weight", "attention.out_lin.weight", "attn.out", 1) \
+    X(O_B, "attention.output.dense.bias", "attention.out_lin.bias", "attn.out.b", 1) \
+    X(LN1_G, "attention.output.LayerNorm.weight", "sa_layer_norm.weight", "ln1.g", 1) \
+    X(LN1_B, "attention.output.LayerNorm.bias", "sa_layer_norm.bias", "ln1.b", 1) \
+    X(F1_W, "intermediate.dense.weight", "ffn.lin1.weight", "ffn.in", 1) \
+    X(F1_B, "intermediate.dense.bias", "ffn.lin1.bias", "ffn.in.b", 1) \
+    X(F2_W, "output.dense.weight", "ffn.lin2.weight", "ffn.out", 1) \
+    X(F2_B, "output.dense.bias", "ffn.lin2.bias", "ffn.out.b", 1) \
+    X(LN2_G, "output.LayerNorm.weight", "output_layer_norm.weight", "ln2.g", 1) \
+    X(LN2_B, "output.LayerNorm.bias", "output_layer_norm.bias", "ln2.b", 1) \
+    X(POOL_W, "bert.pooler.dense.weight", "pre_classifier.weight", "pooler", 0) \
+    X(POOL_B, "bert.pooler.dense.bias", "pre_classifier.bias", "pooler.b", 0) \
+    X(CLS_W, "classifier.weight", "classifier.weight", "classifier", 0) \
+    X(CLS_B, "classifier.bias", "classifier.bias", "classifier.b", 0)
+// clang-format on
 
 typedef enum {
-#define OC_X(id, hf, brief, per_layer) OC_P_##id,
+#define OC_X(id, bert, distilbert, brief, per_layer) OC_P_##id,
     OC_KIND_LIST(OC_X)
 #undef OC_X
         OC_N_KINDS
@@ -92,7 +108,7 @@ typedef struct oc_layout {
 } oc_layout;
 oc_status oc_layout_init(oc_layout *lo, const oc_dims *d, oc_err *err) OC_NODISCARD;
 void oc_layout_release(oc_layout *lo);
-/* layer is ignored for kinds outside layers. */
+/* layer is ignored for kinds outside layers. NULL for what the network does not have. */
 const oc_param *oc_layout_at(const oc_layout *lo, oc_kind k, int32_t layer);
 
 #endif

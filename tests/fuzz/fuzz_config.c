@@ -18,7 +18,7 @@ static void check(const oc_config *c)
 {
     const oc_dims *d = &c->dims;
     require(d->L >= 1 && d->L <= OC_MAX_LAYERS && d->H >= 1 && d->D >= 1 && d->V >= 1 &&
-            d->P >= 1 && d->S >= 1);
+            d->P >= 1 && (d->arch == OC_ARCH_DISTILBERT ? d->S == 0 : d->S >= 1));
     for (int32_t l = 0; l < d->L; l++)
         require(d->A[l] >= 1 && d->A[l] <= OC_MAX_HEADS && d->F[l] >= 1);
     require(d->eps > 0 && d->p_hidden >= 0 && d->p_hidden < 1 && d->p_attn >= 0 && d->p_attn < 1);

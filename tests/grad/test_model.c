@@ -95,6 +95,41 @@ static void test_layout_of_bert_base(void **state)
     oc_layout_release(&lo);
 }
 
+/* DistilBERT: distilbert-base-uncased's number of parameters (its head with 2 labels) and names. */
+static void test_layout_of_distilbert_base(void **state)
+{
+    (void)state;
+    oc_dims d = {.arch = OC_ARCH_DISTILBERT,
+                 .L = 6,
+                 .H = 768,
+                 .D = 64,
+                 .V = 30522,
+                 .P = 512,
+                 .K = 2,
+                 .eps = 1e-12f};
+    for (int l = 0; l < d.L; l++) {
+        d.A[l] = 12;
+        d.F[l] = 3072;
+    }
+    oc_layout lo;
+    assert_int_equal(oc_layout_init(&lo, &d, NULL), OC_OK);
+    assert_int_equal(lo.n, 4 + 6 * 16 + 4);
+    assert_int_equal(lo.n_floats, 66955010); // transformers: num_parameters()
+    assert_null(oc_layout_at(&lo, OC_P_TYPE, -1));
+    assert_string_equal(oc_layout_at(&lo, OC_P_Q_W, 5)->name,
+                        "distilbert.transformer.layer.5.attention.q_lin.weight");
+    assert_string_equal(oc_layout_at(&lo, OC_P_LN1_G, 0)->name,
+                        "distilbert.transformer.layer.0.sa_layer_norm.weight");
+    assert_string_equal(oc_layout_at(&lo, OC_P_POOL_B, -1)->name, "pre_classifier.bias");
+    assert_int_equal(lo.index[OC_MAX_LAYERS][OC_P_EMB_LN_B],
+                     lo.index[OC_MAX_LAYERS][OC_P_EMB_LN_G] + 1);
+    oc_layout_release(&lo);
+    d.S = 2;
+    EXPECT_FAIL(oc_layout_init(&lo, &d, err), OC_SHAPE, "DistilBERT has none");
+    d.arch = OC_N_ARCHS;
+    EXPECT_FAIL(oc_layout_init(&lo, &d, err), OC_SHAPE, "architecture 2");
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -378,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dims_check),
         cmocka_unit_test(test_layout_of_bert_base),
+        cmocka_unit_test(test_layout_of_distilbert_base),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_dup_and_quantized),

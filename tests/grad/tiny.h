@@ -56,6 +56,15 @@ static inline oc_batch tiny_batch(void)
         .B = TINY_B, .N = TINY_N, .start = start, .ids = ids, .types = types, .mask = mask};
 }
 
+/* The same network as DistilBERT has it. */
+static inline oc_dims tiny_distil_dims(void)
+{
+    oc_dims d = tiny_dims();
+    d.arch = OC_ARCH_DISTILBERT;
+    d.S = 0;
+    return d;
+}
+
 /* A model whose weights are large enough that every part of it matters. */
 static inline oc_model *tiny_model(const oc_dims *d, uint64_t seed)
 {

@@ -121,6 +121,83 @@ static void hugging_face(void **state)
     oc_config_release(&c);
 }
 
+#define DISTIL                                                                               \
+    "\"dim\": 8, \"n_layers\": 2, \"n_heads\": 2, \"hidden_dim\": 16, \"vocab_size\": 100, " \
+    "\"activation\": \"gelu\", \"sinusoidal_pos_embds\": true, \"tie_weights_\": true"
+
+/* As distilbert-base-uncased says it, of 2019 (no model_type) and of today; labels by name only. */
+static void distilbert(void **state)
+{
+    (void)state;
+    oc_config c = parse("{" DISTIL "}");
+    assert_int_equal(c.dims.arch, OC_ARCH_DISTILBERT);
+    assert_int_equal(c.dims.S, 0);
+    assert_true(c.dims.H == 8 && c.dims.L == 2 && c.dims.A[1] == 2 && c.dims.F[1] == 16);
+    assert_true(c.dims.p_hidden == 0.1f && c.dims.p_attn == 0.1f && c.dims.p_cls == 0.2f);
+    oc_config_release(&c);
+    c = parse("{" DISTIL ", \"model_type\": \"distilbert\", \"dropout\": 0.3, "
+              "\"attention_dropout\": 0, \"seq_classif_dropout\": 0.25, "
+              "\"max_position_embeddings\": 64, \"label2id\": {\"yes\": 1, \"no\": 0}}");
+    assert_true(c.dims.p_hidden == 0.3f && c.dims.p_attn == 0.0f && c.dims.p_cls == 0.25f);
+    assert_int_equal(c.dims.P, 64);
+    assert_int_equal(c.dims.K, 2);
+    assert_string_equal(c.labels.item[0], "no");
+    assert_string_equal(c.labels.item[1], "yes");
+    // Written back under its own keys, and read again the same.
+    oc_config back;
+    char *text;
+    size_t n;
+    assert_int_equal(oc_config_write(&c, in_folder("d.json"), &err), OC_OK);
+    assert_int_equal(oc_config_read(in_folder("d.json"), &back, &err), OC_OK);
+    assert_memory_equal(&c.dims, &back.dims, sizeof c.dims);
+    assert_int_equal(oc_file_read(in_folder("d.json"), 100000, &text, &n, &err), OC_OK);
+    static const char *const must[] = {"\"DistilBertForSequenceClassification\"",
+                                       "\"model_type\": \"distilbert\"",
+                                       "\"dim\": 8",
+                                       "\"n_layers\": 2",
+                                       "\"n_heads\": 2",
+                                       "\"hidden_dim\": 16",
+                                       "\"activation\": \"gelu\"",
+                                       "\"seq_classif_dropout\": 0.25",
+                                       "\"optimclm\""};
+    for (int i = 0; i < OC_COUNT(must); i++)
+        if (!strstr(text, must[i]))
+            fail_msg("no %s in %s", must[i], text);
+    assert_null(strstr(text, "hidden_size"));
+    assert_null(strstr(text, "type_vocab_size"));
+    oc_free(text);
+    oc_config_release(&back);
+    oc_config_release(&c);
+    assert_refused("{\"n_layers\": 1, \"dim\": 10, \"n_heads\": 3, \"hidden_dim\": 4, "
+                   "\"vocab_size\": 9}",
+                   OC_FORMAT, "dim 10 is no multiple of n_heads 3");
+}
+
+/* What published folders say: TinyBERT's junk keys, old configs without a type, an odd head size. */
+static void published(void **state)
+{
+    (void)state;
+    oc_config c =
+        parse("{\"attention_probs_dropout_prob\": 0.1, \"cell\": {}, \"emb_size\": 312, "
+              "\"hidden_act\": \"gelu\", \"hidden_dropout_prob\": 0.1, \"hidden_size\": 312, "
+              "\"initializer_range\": 0.02, \"intermediate_size\": 1200, "
+              "\"max_position_embeddings\": 512, \"num_attention_heads\": 12, "
+              "\"num_hidden_layers\": 4, \"pre_trained\": \"\", \"structure\": [], "
+              "\"type_vocab_size\": 2, \"vocab_size\": 30522}");
+    assert_int_equal(c.dims.arch, OC_ARCH_BERT);
+    assert_int_equal(c.dims.D, 26);
+    assert_true(c.dims.eps == 1e-12f);
+    oc_config_release(&c);
+    c = parse("{\"hidden_size\": 128, \"hidden_act\": \"gelu\", \"initializer_range\": 0.02, "
+              "\"vocab_size\": 30522, \"hidden_dropout_prob\": 0.1, \"num_attention_heads\": 2, "
+              "\"type_vocab_size\": 2, \"max_position_embeddings\": 512, "
+              "\"num_hidden_layers\": 2, \"intermediate_size\": 512, "
+              "\"attention_probs_dropout_prob\": 0.1}");
+    assert_int_equal(c.dims.arch, OC_ARCH_BERT);
+    assert_int_equal(c.dims.D, 64);
+    oc_config_release(&c);
+}
+
 static void ours(void **state)
 {
     (void)state;
@@ -169,8 +246,25 @@ static void refusals(void **state)
         oc_status rc;
         const char *part;
     } bad[] = {
-        {"\"model_type\": \"distilbert\"", OC_UNSUPPORTED,
-         "model_type \"distilbert\" is not supported; \"bert\""},
+        {"\"model_type\": \"distilbert\"", OC_FORMAT, "dim is missing"},
+        {"\"model_type\": \"roberta\"", OC_UNSUPPORTED,
+         "model_type \"roberta\" is a RoBERTa model; BERT and DistilBERT are supported"},
+        {"\"model_type\": \"xlm-roberta\"", OC_UNSUPPORTED, "is an XLM-RoBERTa model"},
+        {"\"model_type\": \"albert\"", OC_UNSUPPORTED, "is an ALBERT model"},
+        {"\"model_type\": \"mobilebert\"", OC_UNSUPPORTED, "is a MobileBERT model"},
+        {"\"model_type\": \"electra\"", OC_UNSUPPORTED, "is an ELECTRA model"},
+        {"\"model_type\": \"deberta-v2\"", OC_UNSUPPORTED, "is a DeBERTa-v2 model"},
+        {"\"model_type\": \"megatron-bert\"", OC_UNSUPPORTED, "is a Megatron-BERT (pre-LN) model"},
+        {"\"model_type\": \"longformer\"", OC_UNSUPPORTED, "is a Longformer model"},
+        {"\"model_type\": \"big_bird\"", OC_UNSUPPORTED, "is a BigBird model"},
+        {"\"model_type\": \"xlnet\"", OC_UNSUPPORTED, "is an XLNet model"},
+        {"\"model_type\": \"t5\"", OC_UNSUPPORTED, "is a T5 model"},
+        {"\"model_type\": \"gpt2\"", OC_UNSUPPORTED, "is a GPT model"},
+        {"\"model_type\": \"llama\"", OC_UNSUPPORTED, "is a Llama model"},
+        {"\"model_type\": \"modernbert\"", OC_UNSUPPORTED, "is a ModernBERT model"},
+        {"\"model_type\": \"quark\"", OC_UNSUPPORTED, "model_type \"quark\" is not known"},
+        {"\"architectures\": [\"RobertaForMaskedLM\"]", OC_UNSUPPORTED,
+         "architectures \"RobertaForMaskedLM\" is a RoBERTa model"},
         {"\"model_type\": 3", OC_FORMAT, "model_type must be a string"},
         {"\"architectures\": [\"GPT2Model\"]", OC_UNSUPPORTED, "GPT2Model"},
         {"\"position_embedding_type\": \"relative_key\"", OC_UNSUPPORTED, "relative_key"},
@@ -190,6 +284,9 @@ static void refusals(void **state)
         {"\"id2label\": {\"0\": \"a\", \"2\": \"b\"}", OC_FORMAT, "id2label \"2\""},
         {"\"id2label\": {\"0\": \"a\", \"00\": \"b\"}", OC_FORMAT, "id2label \"00\""},
         {"\"id2label\": {\"0\": [1]}", OC_FORMAT, "id2label \"0\""},
+        {"\"label2id\": {\"a\": 0, \"b\": 2}", OC_FORMAT, "label2id \"b\""},
+        {"\"label2id\": {\"a\": 0, \"b\": 0}", OC_FORMAT, "label2id \"b\""},
+        {"\"label2id\": {\"a\": \"0\"}", OC_FORMAT, "label2id \"a\""},
         {"\"pruned_heads\": {\"0\": [0, 1]}", OC_FORMAT, "leave it a head"},
         {"\"pruned_heads\": {\"9\": [0]}", OC_FORMAT, "pruned_heads \"9\""},
         {"\"pruned_heads\": []", OC_FORMAT, "pruned_heads"},
@@ -423,6 +520,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(hugging_face),
+        cmocka_unit_test(distilbert),
+        cmocka_unit_test(published),
         cmocka_unit_test(ours),
         cmocka_unit_test(refusals),
         cmocka_unit_test(round_trip),

@@ -183,9 +183,9 @@ static void test_importance_errors(void **state)
 /* Units that reach nothing can go without changing an output. */
 static void test_removal_keeps_the_function(void **state)
 {
-    (void)state;
     recorder *r = recorder_new();
     oc_dims dims = small_dims(2, 16, 4, 32, 3);
+    follow_arch(&dims, state);
     oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
     oc_dataset d = dataset_new(40, 3, OC_TASK_SINGLE, 0.1, 4);
     oc_importance im;
@@ -358,11 +358,11 @@ static double reached(const recorder *r, double *least, double *most)
 /* What went is no larger than what stayed, and the count is exact. */
 static void test_magnitude(void **state)
 {
-    (void)state;
     for (int global = 0; global < 2; global++)
         for (double share = 0; share < 1; share += 0.33) {
             recorder *r = recorder_new();
             oc_dims dims = small_dims(2, 24, 3, 40, 3);
+            follow_arch(&dims, state);
             oc_checkpoint *c = checkpoint_new(&dims, 5, 10), *old = checkpoint_new(&dims, 5, 10);
             uint8_t *keep = malloc((size_t)c->model->layout.n_floats);
             double least, most;
@@ -493,10 +493,12 @@ int main(void)
         cmocka_unit_test(test_importance_is_first_order),
         cmocka_unit_test(test_importance_errors),
         cmocka_unit_test(test_removal_keeps_the_function),
+        cmocka_unit_test_prestate(test_removal_keeps_the_function, &as_distilbert),
         cmocka_unit_test(test_global_and_layer),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_nothing_asked_changes_nothing),
         cmocka_unit_test(test_magnitude),
+        cmocka_unit_test_prestate(test_magnitude, &as_distilbert),
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_cancel_leaves_the_model),
         cmocka_unit_test(test_range_and_memory),

@@ -207,9 +207,9 @@ static void check_event(const oc_event *e, const float *w, const oc_weight *q, c
 
 static void test_model(void **state)
 {
-    (void)state;
     recorder *r = recorder_new();
     oc_dims dims = small_dims(2, 24, 3, 40, 3);
+    follow_arch(&dims, state);
     oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
     oc_model *m;
     OK(oc_model_dup(c->model, &m, &err));
@@ -402,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_mse_is_no_worse_than_max),
         cmocka_unit_test(test_mse_clips_an_outlier),
         cmocka_unit_test(test_model),
+        cmocka_unit_test_prestate(test_model, &as_distilbert),
         cmocka_unit_test(test_what_is_quantized),
         cmocka_unit_test(test_zeros_survive),
         cmocka_unit_test(test_same_for_any_threads),

@@ -236,8 +236,8 @@ static void assert_layer_from(const oc_model *s, int32_t l, const oc_model *t, i
 
 static void test_student(void **state)
 {
-    (void)state;
     oc_dims dims = small_dims(6, 16, 2, 24, 2);
+    follow_arch(&dims, state);
     dims.F[3] = 16; // layers of a pruned teacher differ
     dims.A[5] = 1;
     oc_checkpoint *t = checkpoint_new(&dims, 5, 8), *s;
@@ -523,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_folder_without_classifier),
         cmocka_unit_test(test_make_model_out_of_memory),
         cmocka_unit_test(test_student),
+        cmocka_unit_test_prestate(test_student, &as_distilbert),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_damaged_cache),
         cmocka_unit_test(test_cache_that_cannot_be_written),

@@ -178,8 +178,8 @@ static void test_accumulation(void **state)
 
 static void test_distill(void **state)
 {
-    (void)state;
     setup s = setup_new(OC_TASK_SINGLE, 3);
+    follow_arch(&s.dims, state);
     oc_train_result res;
     s.phase = OC_PHASE_DISTILL;
     oc_dataset_release(&s.train);
@@ -508,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_accumulation),
         cmocka_unit_test(test_distill),
+        cmocka_unit_test_prestate(test_distill, &as_distilbert),
         cmocka_unit_test(test_soft_only),
         cmocka_unit_test(test_temperature_and_weight_change),
         cmocka_unit_test(test_zeros_stay_zero),
