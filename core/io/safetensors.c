@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/base/alloc.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/io/sniff.h"
 
 #define MAX_HEADER ((uint64_t)100000000)
 
@@ -38,36 +38,6 @@ struct oc_st {
     int32_t n;
 };
 
-/* What people save under this name instead of weights. */
-static const char *not_weights(const unsigned char *p, size_t n)
-{
-    static const struct {
-        const char *start, *what;
-    } known[] = {
-        {"version https://git-lfs",
-         "a Git LFS pointer, not the weights; fetch them with `git lfs pull`"},
-        {"PK\003\004", "a zip archive (a PyTorch .bin file?), not safetensors"},
-        {"\200\002", "a Python pickle (an old PyTorch .bin file?), not safetensors"},
-        {"\x89HDF", "an HDF5 file (TensorFlow weights?), not safetensors"},
-        {"GGUF", "a GGUF file, not safetensors"},
-    };
-    for (int i = 0; i < OC_COUNT(known); i++) {
-        size_t k = strlen(known[i].start);
-        if (n >= k && !memcmp(p, known[i].start, k))
-            return known[i].what;
-    }
-    size_t at = 0;
-    while (at < n && at < 256 && memchr(" \t\r\n", p[at], 4))
-        at++;
-    static const char *const html[] = {"<!doctype", "<html", "<head", "<?xml"};
-    for (int i = 0; i < OC_COUNT(html); i++) {
-        size_t k = strlen(html[i]);
-        if (n - at >= k && !strncasecmp((const char *)p + at, html[i], k))
-            return "a web page (HTML), not weights; download the file itself";
-    }
-    return NULL;
-}
-
 /* Start and end of the tensor bytes in the file, and the header as JSON. */
 static oc_status read_header(oc_st *st, const char *path, const unsigned char **data,
                              uint64_t *bytes, oc_err *err)
@@ -77,9 +47,10 @@ static oc_status read_header(oc_st *st, const char *path, const unsigned char **
     if (size >= 8)
         memcpy(&n, p, 8);
     // Whatever else the file may be, its first 8 bytes are no header length that fits into it.
-    const char *other = size < 8 || n > size - 8 ? not_weights(p, st->map.n) : NULL;
+    const char *other = size < 8 || n > size - 8 ? oc_sniff(p, st->map.n) : NULL;
     if (other)
-        return OC_FAIL(err, OC_FORMAT, "%s is %s", path, other);
+        return OC_FAIL(err, OC_FORMAT, "a safetensors file was expected, but %s is %s", path,
+                       other);
     if (size < 8)
         return OC_FAIL(err, OC_FORMAT,
                        "%s has %llu bytes; a safetensors file starts with 8 bytes of header length",
