@@ -25,7 +25,7 @@ else
 SAY =
 endif
 
-PKGS := ncursesw readline libcjson libutf8proc libxxhash
+PKGS := ncursesw readline libcjson libutf8proc libxxhash libzip
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug   := -O0 -g3
 CFLAGS ?= $(CFLAGS_MODE_$(MODE))

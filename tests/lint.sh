@@ -24,6 +24,7 @@ $out"; }
 third 'cjson/' core/base/json.c
 third 'omp\.h' core/base/par.c
 third 'xxhash' core/base/hash.c
+third 'zip\.h' core/io/zip.c
 third 'utf8proc' core/text/unicode.c
 third '(n?curses)' tui/screen_curses.c
 third 'readline/' tui/repl.c
