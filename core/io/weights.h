@@ -6,9 +6,10 @@
  *   pytorch_model.bin                   torch.save: zip or legacy pickle (core/io/torchbin.h)
  *   pytorch_model.bin.index.json        the same index over .bin files
  *
- * That is also the order in which a folder is searched. A path to one of these files is taken as
- * it is. Files of an index must lie in its folder; each tensor of the index must be in the file it
- * names, and every tensor of those files must be in the index.
+ * That is also the order in which a folder is searched. A path to a file is taken as it is: an
+ * index by its name (*.index.json), safetensors by its name or when it is no zip archive and no
+ * pickle. Files of an index must lie in its folder; each tensor of the index must be in the file
+ * it names, and every tensor of those files must be in the index (core/io/weights_index.h).
  * Immutable once open; any thread.
  * Source: huggingface/transformers modeling_utils.py (names of files and index).
  */
@@ -22,8 +23,9 @@ typedef struct oc_weights oc_weights;
 /*
  * Open the weights at a folder or file.
  *   out  out  owned, oc_weights_close(); unset on failure
- * Returns OC_OK, OC_IO (nothing there: names what was looked for), OC_NOMEM, OC_FORMAT (a broken
- * file or index, named), OC_UNSUPPORTED (only tf_model.h5 or flax_model.msgpack is there).
+ * Returns OC_OK, OC_IO (nothing there: names what was looked for; a folder or pipe in its place),
+ * OC_NOMEM, OC_FORMAT (a broken file or index, named), OC_RANGE (path too long, index over 64 MiB),
+ * OC_UNSUPPORTED (only tf_model.h5 or flax_model.msgpack is there; what oc_tb_open does not read).
  */
 oc_status oc_weights_open(const char *path, oc_weights **out, oc_err *err) OC_NODISCARD;
 void oc_weights_close(oc_weights *w);
@@ -36,7 +38,7 @@ const char *oc_weights_file(const oc_weights *w, int32_t i);
 /* Path of the file, or of the index, for messages and provenance. */
 const char *oc_weights_path(const oc_weights *w);
 int64_t oc_weights_bytes(const oc_weights *w); /* of all files, the index not counted */
-/* True when tensor data points into a read-only map: it costs memory only where it is touched. */
+/* True when all data points into maps of safetensors: it costs memory only where it is touched. */
 bool oc_weights_mapped(const oc_weights *w);
 
 #endif
