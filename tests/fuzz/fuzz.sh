@@ -4,7 +4,8 @@
 set -u
 command -v clang >/dev/null 2>&1 || { echo "fuzz: needs clang (apt-get install clang libclang-rt-14-dev)" >&2; exit 1; }
 build=build/fuzz
-make --no-print-directory CC=clang BUILD="$build" CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' SAN=address,undefined "$build/libtui.a" >/dev/null || exit 1
+make --no-print-directory CC=clang BUILD="$build" CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' SAN=address,undefined \
+    "$build/libtui.a" "$build/libviews.a" "$build/libsessions.a" "$build/libcore.a" >/dev/null || exit 1
 for t in "$@"; do
     clang -std=c11 -I. -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -O1 -g -fopenmp -fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz_$t.c" \
         "$build/libtui.a" "$build/libviews.a" "$build/libsessions.a" "$build/libcore.a" \
