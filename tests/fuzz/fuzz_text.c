@@ -49,6 +49,20 @@ static void ids_of_words(const oc_tokenizer *t, const oc_buf *words, oc_ids *ids
     oc_buf_release(&w);
 }
 
+/* An encoder that has met words of earlier inputs gives the same. */
+static void require_same_again(const oc_tokenizer *t, bool lowercase, const char *text, size_t n,
+                               const oc_ids *want)
+{
+    static oc_encoder *kept[2];
+    oc_ids got = {0};
+    if (!kept[lowercase])
+        require(oc_encoder_new(t, &kept[lowercase], NULL) == OC_OK);
+    require(oc_encoder_tokenize(kept[lowercase], text, n, &got, NULL) == OC_OK);
+    require(got.n == want->n &&
+            (got.n == 0 || !memcmp(got.id, want->id, (size_t)got.n * sizeof *got.id)));
+    oc_ids_release(&got);
+}
+
 static void learn(const char *text, bool lowercase)
 {
     oc_vocab_learn_opts o = {.size = 64, .min_count = 1, .lowercase = lowercase};
@@ -76,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     require(oc_tokenize(t, text, n, &a, NULL) == OC_OK);
     ids_of_words(t, &words, &b);
     require(a.n == b.n && (a.n == 0 || !memcmp(a.id, b.id, (size_t)a.n * sizeof *a.id)));
+    require_same_again(t, lowercase, text, n, &a);
     for (int64_t i = 0; i < a.n; i++)
         require(a.id[i] >= 1 && a.id[i] < oc_vocab_size(t->vocab));
     require(oc_encode(t, text, n, 7, &c, NULL, NULL) == OC_OK);

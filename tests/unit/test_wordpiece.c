@@ -15,6 +15,7 @@
 #include "core/base/alloc.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/rng.h"
 #include "core/text/wordpiece.h"
 
 static oc_err err;
@@ -279,12 +280,16 @@ static void long_words(void **state)
     oc_tokenizer_free(t);
 }
 
-/* The fast path for ASCII against the words of the slow one. */
-static void assert_same_paths(const oc_tokenizer *t, const char *text, size_t n)
+/*
+ * The fast path for ASCII, with and without words met before, against the words of the slow one,
+ * which knows nothing of bytes: it asks about one code point after the other.
+ */
+static void assert_same_paths(oc_encoder *e, const oc_tokenizer *t, const char *text, size_t n)
 {
-    oc_ids a = {0}, b = {0};
+    oc_ids a = {0}, b = {0}, c = {0};
     oc_buf words = {0};
     assert_int_equal(oc_tokenize(t, text, n, &a, &err), OC_OK);
+    assert_int_equal(oc_encoder_tokenize(e, text, n, &c, &err), OC_OK);
     oc_basic_tokenize(text, n, t->lowercase, &words);
     for (size_t i = 0; i < words.len;) {
         size_t len = (size_t)(strchr(words.data + i, '\n') - (words.data + i));
@@ -296,30 +301,158 @@ static void assert_same_paths(const oc_tokenizer *t, const char *text, size_t n)
         i += len + 1;
     }
     assert_int_equal(a.n, b.n);
-    assert_memory_equal(a.id, b.id, (size_t)a.n * sizeof *a.id);
+    assert_int_equal(c.n, b.n);
+    if (b.n > 0) {
+        assert_memory_equal(a.id, b.id, (size_t)a.n * sizeof *a.id);
+        assert_memory_equal(c.id, b.id, (size_t)a.n * sizeof *a.id);
+    }
     oc_ids_release(&a);
     oc_ids_release(&b);
+    oc_ids_release(&c);
     oc_buf_release(&words);
 }
+
+static const char *const vocabulary[] = {"bert-vocab/bert-base-cased-vocab.txt",
+                                         "bert-vocab/bert-base-uncased-vocab.txt"};
 
 static void fast_equals_slow(void **state)
 {
     (void)state;
     for (int lowercase = 0; lowercase < 2; lowercase++) {
-        oc_tokenizer *t = load(lowercase ? "bert-vocab/bert-base-uncased-vocab.txt"
-                                         : "bert-vocab/bert-base-cased-vocab.txt",
-                               lowercase);
+        oc_tokenizer *t = load(vocabulary[lowercase], lowercase);
+        oc_encoder *e;
         char *data;
         size_t n;
+        assert_int_equal(oc_encoder_new(t, &e, &err), OC_OK);
         assert_int_equal(oc_file_read(shared("mts-dialog/MTS-Dialog-ValidationSet.csv"), 1 << 24,
                                       &data, &n, &err),
                          OC_OK);
         char *s = data;
         for (char *end; (end = strchr(s, '\n')) != NULL; s = end + 1)
-            assert_same_paths(t, s, (size_t)(end - s));
+            assert_same_paths(e, t, s, (size_t)(end - s));
         oc_free(data);
+        oc_encoder_free(e);
         oc_tokenizer_free(t);
     }
+}
+
+/* Syllables, so that words come again and fall apart into pieces; now and then anything at all. */
+static void random_text(oc_rng *r, oc_buf *out)
+{
+    static const char *const part[] = {"an",
+                                       "gi",
+                                       "o",
+                                       "THER",
+                                       "card",
+                                       "ia",
+                                       "pneumo",
+                                       "Hb",
+                                       "7",
+                                       "12",
+                                       "x",
+                                       " ",
+                                       " ",
+                                       " ",
+                                       "  ",
+                                       "\n",
+                                       "\t",
+                                       ". ",
+                                       ", ",
+                                       "-",
+                                       "/",
+                                       "(",
+                                       "##",
+                                       "_",
+                                       "[",
+                                       "@",
+                                       "`",
+                                       "{",
+                                       "\x7f",
+                                       "\1",
+                                       "electroencephalogram"};
+    static const char *const rare[] = {
+        "\xc3\xa9",     "\xcc\x81",         "\xce\xa3", "\xe6\x88\x91", "\xc2\xa0", "\xe2\x80\xa8",
+        "\xef\xbf\xbd", "\xf0\x9f\x98\x80", "\xff",     "\xe2\x80",     "\xc4\xb0"};
+    oc_buf_clear(out);
+    for (int64_t n = (int64_t)oc_rng_below(r, 60); n > 0; n--) {
+        uint64_t kind = oc_rng_below(r, 40);
+        if (kind == 0)
+            oc_buf_str(out, rare[oc_rng_below(r, OC_COUNT(rare))]);
+        else if (kind == 1)
+            oc_buf_utf8(out, (uint32_t)oc_rng_below(r, oc_rng_below(r, 2) ? 0x3000 : 0x110000));
+        else if (kind == 2)
+            oc_buf_ch(out, (char)oc_rng_below(r, 256));
+        else
+            oc_buf_str(out, part[oc_rng_below(r, OC_COUNT(part))]);
+    }
+    assert_false(out->failed);
+}
+
+static void fast_equals_slow_on_anything(void **state)
+{
+    (void)state;
+    for (int lowercase = 0; lowercase < 2; lowercase++) {
+        oc_tokenizer *t = load(vocabulary[lowercase], lowercase);
+        oc_rng r;
+        oc_encoder *e;
+        oc_buf text = {0};
+        oc_rng_init(&r, 17, (uint64_t)lowercase);
+        assert_int_equal(oc_encoder_new(t, &e, &err), OC_OK);
+        for (int i = 0; i < 20000; i++) {
+            random_text(&r, &text);
+            assert_same_paths(e, t, oc_buf_cstr(&text), text.len);
+        }
+        oc_buf_release(&text);
+        oc_encoder_free(e);
+        oc_tokenizer_free(t);
+    }
+}
+
+/* Lengths around what a key holds, at every distance from the end of the bytes. */
+static void lengths_of_words(void **state)
+{
+    (void)state;
+    oc_tokenizer *t = small(SMALL "##a\n##X\n##x\n", true);
+    oc_encoder *e;
+    assert_int_equal(oc_encoder_new(t, &e, &err), OC_OK);
+    for (int round = 0; round < 2; round++) {
+        for (size_t n = 1; n <= 34; n++) {
+            for (size_t tail = 0; tail < 20; tail++) {
+                char *s = oc_alloc(n + tail); // no more than that: a byte too far is an error
+                memset(s, n % 2 ? 'a' : 'X', n);
+                memset(s + n, tail % 2 ? ' ' : ',', tail);
+                assert_same_paths(e, t, s, n + tail);
+                oc_free(s);
+            }
+        }
+    }
+    oc_encoder_free(e);
+    oc_tokenizer_free(t);
+}
+
+static void encoder_encodes(void **state)
+{
+    (void)state;
+    oc_tokenizer *t = small(SMALL, true);
+    oc_encoder *e;
+    assert_int_equal(oc_encoder_new(t, &e, &err), OC_OK);
+    static const char text[] = "unaffable a, ab UNAFFABLE a";
+    for (int64_t max_len = 3; max_len < 16; max_len++) {
+        oc_ids a = {0}, b = {0};
+        int64_t full_a, full_b;
+        for (int twice = 0; twice < 2; twice++) { // appends
+            assert_int_equal(oc_encode(t, text, strlen(text), max_len, &a, &full_a, &err), OC_OK);
+            assert_int_equal(oc_encoder_encode(e, text, strlen(text), max_len, &b, &full_b, &err),
+                             OC_OK);
+        }
+        assert_int_equal(full_a, full_b);
+        assert_int_equal(a.n, b.n);
+        assert_memory_equal(a.id, b.id, (size_t)a.n * sizeof *a.id);
+        oc_ids_release(&a);
+        oc_ids_release(&b);
+    }
+    oc_encoder_free(e);
+    oc_tokenizer_free(t);
 }
 
 static void encode(void **state)
@@ -402,6 +535,21 @@ static void out_of_memory(void **state)
         assert_int_equal(ids.n, 0);
         oc_ids_release(&ids);
     }
+    oc_status rc = OC_NOMEM;
+    for (int64_t k = 1; rc != OC_OK; k++) {
+        oc_ids ids = {0};
+        oc_encoder *enc = NULL;
+        oc_err e = {0};
+        oc_alloc_fail_at(k);
+        rc = oc_encoder_new(t, &enc, &e);
+        if (rc == OC_OK)
+            rc = oc_encoder_encode(enc, text, strlen(text), 512, &ids, NULL, &e);
+        oc_alloc_fail_at(0);
+        assert_int_equal(e.status, rc);
+        assert_int_equal(ids.n, rc == OC_OK ? 30 : 0);
+        oc_ids_release(&ids);
+        oc_encoder_free(enc);
+    }
     oc_buf words = {0};
     oc_alloc_fail_at(2);
     oc_basic_tokenize("abc", 3, true, &words);
@@ -423,6 +571,9 @@ int main(void)
         cmocka_unit_test(squad_questions),
         cmocka_unit_test(edge_cases),
         cmocka_unit_test(fast_equals_slow),
+        cmocka_unit_test(fast_equals_slow_on_anything),
+        cmocka_unit_test(lengths_of_words),
+        cmocka_unit_test(encoder_encodes),
     };
     return cmocka_run_group_tests_name("wordpiece", tests, NULL, NULL);
 }
