@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/hash.h"
 #include "core/base/par.h"
+#include "core/base/str.h"
 
 /* --- tokenizing ------------------------------------------------------------------------------ */
 
@@ -18,7 +20,6 @@
 
 typedef struct piece {
     oc_ids ids; // ids of its notes, one after another
-    oc_ids one; // the note at hand
     int64_t len[PIECE_NOTES];
     int64_t n_cut;
     oc_status st;
@@ -30,33 +31,36 @@ typedef struct encode_round {
     const oc_tokenizer *tok;
     int64_t max_len, first, n; // notes first .. first + n
     piece *pieces;             // [ROUND_PIECES]
+    oc_encoder **encoder;      // owned [n_encoders]: a worker's own; NULL until it has work
+    int n_encoders;
 } encode_round;
 
-static oc_status encode_note(const encode_round *r, piece *p, int64_t slot, const char *text)
+// Reading one token past max_len tells whether the note is longer, without reading all of it.
+static oc_status encode_note(const encode_round *r, oc_encoder *e, piece *p, int64_t slot,
+                             const char *text)
 {
-    int64_t n_full = 0;
-    p->one.n = 0;
-    OC_TRY(oc_encode(r->tok, text, strlen(text), r->max_len, &p->one, &n_full, &p->err));
-    size_t need = (size_t)(p->ids.n + p->one.n);
-    OC_TRY(oc_grow(&p->ids.id, &p->ids.cap, need, sizeof(int32_t), &p->err));
-    memcpy(p->ids.id + p->ids.n, p->one.id, (size_t)p->one.n * sizeof(int32_t));
-    p->ids.n += p->one.n;
-    p->len[slot] = p->one.n;
-    p->n_cut += n_full > r->max_len;
+    int64_t mark = p->ids.n;
+    OC_TRY(oc_encoder_encode(e, text, strlen(text), r->max_len + 1, &p->ids, NULL, &p->err));
+    if (p->ids.n - mark > r->max_len) {
+        p->ids.n--;
+        p->ids.id[p->ids.n - 1] = p->ids.id[p->ids.n];
+        p->n_cut++;
+    }
+    p->len[slot] = p->ids.n - mark;
     return OC_OK;
 }
 
 static void encode_pieces(void *ctx, int64_t begin, int64_t end, int worker)
 {
     encode_round *r = ctx;
-    (void)worker;
+    oc_encoder **e = &r->encoder[worker];
     for (int64_t i = begin; i < end; i++) {
         piece *p = &r->pieces[i];
         p->ids.n = 0;
         p->n_cut = 0;
-        p->st = OC_OK;
+        p->st = *e ? OC_OK : oc_encoder_new(r->tok, e, &p->err);
         for (int64_t s = 0; s < PIECE_NOTES && i * PIECE_NOTES + s < r->n && p->st == OC_OK; s++)
-            p->st = encode_note(r, p, s, r->d->text[r->first + i * PIECE_NOTES + s]);
+            p->st = encode_note(r, *e, p, s, r->d->text[r->first + i * PIECE_NOTES + s]);
     }
 }
 
@@ -82,6 +86,23 @@ static oc_status take_round(const encode_round *r, oc_encoded *e, size_t *cap, o
     return OC_OK;
 }
 
+// A poll may raise the number of workers.
+static oc_status seat_workers(encode_round *r, oc_err *err)
+{
+    int n = oc_par_workers();
+    if (n <= r->n_encoders)
+        return OC_OK;
+    oc_encoder **more = oc_calloc((size_t)n, sizeof(oc_encoder *));
+    if (!more)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for %d workers", n);
+    for (int i = 0; i < r->n_encoders; i++)
+        more[i] = r->encoder[i];
+    oc_free(r->encoder);
+    r->encoder = more;
+    r->n_encoders = n;
+    return OC_OK;
+}
+
 static oc_status encode_rounds(oc_job *job, encode_round *r, oc_encoded *e, oc_err *err)
 {
     size_t cap = 0;
@@ -89,6 +110,7 @@ static oc_status encode_rounds(oc_job *job, encode_round *r, oc_encoded *e, oc_e
     oc_meter_start(&meter, job, "tokenize", "notes", r->d->n);
     for (int64_t i = 0; i < r->d->n; i += ROUND_NOTES) {
         OC_TRY(oc_job_poll(job, NULL, err));
+        OC_TRY(seat_workers(r, err));
         r->first = i;
         r->n = OC_MIN(ROUND_NOTES, r->d->n - i);
         oc_par_for((r->n + PIECE_NOTES - 1) / PIECE_NOTES, 1, encode_pieces, r);
@@ -98,25 +120,23 @@ static oc_status encode_rounds(oc_job *job, encode_round *r, oc_encoded *e, oc_e
     return OC_OK;
 }
 
-oc_status oc_encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
-                        oc_encoded *out, oc_err *err)
+static oc_status encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *tok,
+                            int64_t max_len, oc_encoded *out, oc_err *err)
 {
     oc_status rc = OC_OK;
     oc_encoded e = {.n = d->n};
     encode_round r = {.d = d, .tok = tok, .max_len = max_len};
-    if (max_len < 3)
-        return OC_FAIL(err, OC_RANGE, "notes cannot be cut at %lld tokens: at least 3 are needed",
-                       (long long)max_len);
     e.start = oc_calloc((size_t)d->n + 1, sizeof(int64_t));
     r.pieces = oc_calloc(ROUND_PIECES, sizeof(piece));
     if (!e.start || !r.pieces)
         rc = OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)d->n);
     else
         rc = encode_rounds(job, &r, &e, err);
-    for (int i = 0; r.pieces && i < ROUND_PIECES; i++) {
+    for (int i = 0; r.pieces && i < ROUND_PIECES; i++)
         oc_ids_release(&r.pieces[i].ids);
-        oc_ids_release(&r.pieces[i].one);
-    }
+    for (int i = 0; i < r.n_encoders; i++)
+        oc_encoder_free(r.encoder[i]);
+    oc_free(r.encoder);
     oc_free(r.pieces);
     if (rc == OC_OK)
         *out = e;
@@ -127,10 +147,110 @@ oc_status oc_encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *to
 
 void oc_encoded_release(oc_encoded *e)
 {
-    oc_free(e->ids);
-    oc_free(e->start);
+    if (!e->users || --*e->users == 0) {
+        oc_free(e->ids);
+        oc_free(e->start);
+        oc_free(e->users);
+    }
     *e = (oc_encoded){0};
 }
+
+/* --- the shelf ------------------------------------------------------------------------------- */
+
+static int64_t encoded_bytes(const oc_encoded *e)
+{
+    return e->start[e->n] * (int64_t)sizeof(int32_t) + (e->n + 1) * (int64_t)sizeof(int64_t);
+}
+
+static void shelf_drop(oc_shelf *s, int i)
+{
+    s->bytes -= encoded_bytes(&s->set[i].e);
+    oc_encoded_release(&s->set[i].e);
+}
+
+void oc_shelf_release(oc_shelf *s)
+{
+    for (int i = 0; i < OC_SHELF_SETS; i++)
+        if (s->set[i].e.users)
+            shelf_drop(s, i);
+}
+
+static bool shelf_take(oc_shelf *s, const char *key, oc_encoded *out)
+{
+    for (int i = 0; i < OC_SHELF_SETS; i++) {
+        if (!s->set[i].e.users || strcmp(s->set[i].key, key) != 0)
+            continue;
+        s->set[i].used = ++s->clock;
+        *out = s->set[i].e;
+        ++*out->users;
+        return true;
+    }
+    return false;
+}
+
+static int shelf_oldest(const oc_shelf *s)
+{
+    int oldest = -1;
+    for (int i = 0; i < OC_SHELF_SETS; i++)
+        if (s->set[i].e.users && (oldest < 0 || s->set[i].used < s->set[oldest].used))
+            oldest = i;
+    return oldest;
+}
+
+// Without memory for the count the set stays its caller's alone.
+static void shelf_put(oc_shelf *s, const char *key, oc_encoded *e)
+{
+    int64_t bytes = encoded_bytes(e);
+    if (bytes > OC_SHELF_BYTES || !(e->users = oc_calloc(1, sizeof *e->users)))
+        return;
+    while (s->bytes + bytes > OC_SHELF_BYTES)
+        shelf_drop(s, shelf_oldest(s));
+    int i = 0;
+    while (i < OC_SHELF_SETS && s->set[i].e.users)
+        i++;
+    if (i == OC_SHELF_SETS)
+        shelf_drop(s, i = shelf_oldest(s));
+    *e->users = 2; // the shelf and the caller
+    s->set[i].e = *e;
+    s->set[i].used = ++s->clock;
+    s->bytes += bytes;
+    oc_strlcpy(s->set[i].key, key, sizeof s->set[i].key);
+}
+
+static oc_status shelf_key(const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
+                           char key[33], oc_err *err)
+{
+    char part[33];
+    oc_hash *h = oc_hash_new();
+    if (!h)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for a content key");
+    oc_tokenizer_key(tok, part);
+    oc_hash_str(h, part);
+    oc_dataset_key(d, part);
+    oc_hash_str(h, part);
+    oc_hash_add(h, &max_len, sizeof max_len);
+    oc_hash_take(h, key);
+    return OC_OK;
+}
+
+oc_status oc_encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
+                        oc_encoded *out, oc_err *err)
+{
+    if (max_len < 3 || max_len == INT64_MAX)
+        return OC_FAIL(err, OC_RANGE, "notes cannot be cut at %lld tokens: at least 3 are needed",
+                       (long long)max_len);
+    if (!job || !job->shelf)
+        return encode_all(job, d, tok, max_len, out, err);
+    char key[33];
+    OC_TRY(shelf_key(d, tok, max_len, key, err));
+    if (shelf_take(job->shelf, key, out))
+        return OC_OK;
+    OC_TRY(encode_all(job, d, tok, max_len, out, err));
+    shelf_put(job->shelf, key, out);
+    return OC_OK;
+}
+
+/* --- lengths --------------------------------------------------------------------------------- */
 
 int64_t oc_max_len(const oc_config *c, int64_t otherwise)
 {

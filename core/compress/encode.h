@@ -1,5 +1,9 @@
 /*
  * core/compress/encode.h - a data set as one model reads it: token ids, packed.
+ *
+ * Ids say what a note says. They are kept in memory only, on the shelf of one run, never on disk:
+ * the file would be as private as the notes and as large, and reading it would save little, since
+ * tokenizing goes at memory's pace (tests/bench/bench_text.c) and the notes are there to be hashed.
  */
 #ifndef OC_COMPRESS_ENCODE_H
 #define OC_COMPRESS_ENCODE_H
@@ -15,13 +19,36 @@
 
 typedef struct oc_encoded {
     int64_t n;      /* notes */
-    int32_t *ids;   /* owned; note i is ids[start[i] .. start[i+1]) */
-    int64_t *start; /* owned [n+1] */
+    int32_t *ids;   /* owned or shared; note i is ids[start[i] .. start[i+1]) */
+    int64_t *start; /* owned or shared [n+1] */
     int64_t n_cut;  /* notes longer than max_len */
     int64_t max_T;
+    int64_t *users; /* who shares ids and start; NULL: they are owned */
 } oc_encoded;
 
-/* Tokenize every note, cut at max_len. Parallel over notes; progress through job (may be NULL). */
+/*
+ * Tokenized sets that the stages of a run share, so that models with one tokenizer (teachers, the
+ * student cut from one, every stage's input) read the same ids. By content: tokenizer, length, texts
+ * and labels. Zero-initialize; the owner (the pipeline) lends it to its job and releases it when the
+ * run ends. What was not used for longest goes first; one who still reads it keeps it alive.
+ * Threads: the engine thread.
+ */
+enum { OC_SHELF_SETS = 16 };
+#define OC_SHELF_BYTES ((int64_t)256 << 20) /* of all on the shelf; a larger set is not kept */
+typedef struct oc_shelf {
+    struct {
+        char key[33];
+        int64_t used; /* clock of the last use */
+        oc_encoded e; /* users NULL: free place */
+    } set[OC_SHELF_SETS];
+    int64_t clock, bytes;
+} oc_shelf;
+void oc_shelf_release(oc_shelf *s);
+
+/*
+ * Tokenize every note, cut at max_len, or take them from job->shelf. Parallel over notes; progress
+ * through job (may be NULL).
+ */
 oc_status oc_encode_all(oc_job *job, const oc_dataset *d, const oc_tokenizer *tok, int64_t max_len,
                         oc_encoded *out, oc_err *err) OC_NODISCARD;
 void oc_encoded_release(oc_encoded *e);

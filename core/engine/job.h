@@ -18,8 +18,9 @@
 struct oc_job_hooks;
 
 typedef struct oc_job {
-    oc_settings set;    /* live: changes only inside oc_job_poll */
-    char workdir[2048]; /* models/, ckpt/, cache/ lie below */
+    oc_settings set;        /* live: changes only inside oc_job_poll */
+    char workdir[2048];     /* models/, ckpt/, cache/ lie below */
+    struct oc_shelf *shelf; /* tokenized notes the stages share (encode.h); borrowed, NULL: none */
     void *ctx;
     void (*emit)(void *ctx, const oc_event *e);
     oc_status (*poll)(void *ctx, struct oc_job *job, const struct oc_job_hooks *hooks, oc_err *err);

@@ -476,6 +476,7 @@ oc_status oc_pipeline_run(oc_job *job, const char *recipe, bool resume, oc_err *
 {
     oc_pipeline p = {.job = job, .resume = resume};
     oc_status rc;
+    job->shelf = &p.shelf;
     OC_TRY_GOTO(out, rc, oc_settings_check_run(&job->set, err));
     OC_TRY_GOTO(out, rc, number_run(&p, err));
     OC_TRY_GOTO(out, rc, oc_strlist_split(&p.stages, job->set.run_stages, ',', err));
@@ -485,6 +486,8 @@ oc_status oc_pipeline_run(oc_job *job, const char *recipe, bool resume, oc_err *
     OC_TRY_GOTO(out, rc, run_stages(&p, err));
     oc_pipeline_accept(&p);
 out:
+    job->shelf = NULL;
+    oc_shelf_release(&p.shelf);
     oc_free(p.soft);
     oc_task_release(&p.task);
     oc_data_release(&p.data);

@@ -18,6 +18,7 @@
 #include "core/base/err.h"
 #include "core/base/file.h"
 #include "core/base/str.h"
+#include "core/compress/encode.h"
 #include "core/compress/teachers.h"
 #include "core/data/task.h"
 #include "core/engine/job.h"
@@ -51,6 +52,7 @@ typedef struct oc_pipeline {
     oc_data data;
     oc_strlist teacher; /* specifications */
     float *soft;        /* ensemble logits on train, owned; NULL without teachers */
+    oc_shelf shelf;     /* lent to the job while the run lasts */
     oc_measured seen[OC_MAX_MEASURED];
     int32_t n_seen;
 } oc_pipeline;

@@ -108,6 +108,108 @@ static void test_out_of_memory(void **state)
     oc_tokenizer_free(tok);
 }
 
+/* Same tokenizer, length and notes: the same ids, once. Anything else: its own. */
+static void test_shelf_shares(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_shelf shelf = {0};
+    oc_tokenizer *tok = tokenizer_new(), *twin = tokenizer_new();
+    oc_dataset d = dataset_new(40, 2, OC_TASK_SINGLE, 0, 3),
+               other = dataset_new(40, 2, OC_TASK_SINGLE, 0, 4);
+    oc_encoded a, b, c, longer, without;
+    r->job.shelf = &shelf;
+    OK(oc_encode_all(&r->job, &d, tok, 9, &a, &err));
+    OK(oc_encode_all(&r->job, &d, twin, 9, &b, &err)); // by content
+    assert_ptr_equal(a.ids, b.ids);
+    assert_int_equal(event_count(r, OC_EV_progress_T), 1); // tokenized once
+    OK(oc_encode_all(&r->job, &d, tok, 10, &longer, &err));
+    OK(oc_encode_all(&r->job, &other, tok, 9, &c, &err));
+    assert_ptr_not_equal(a.ids, longer.ids);
+    assert_ptr_not_equal(a.ids, c.ids);
+    check_encoding(&other, tok, 9, &c);
+    check_encoding(&d, tok, 10, &longer);
+    oc_encoded_release(&a);
+    check_encoding(&d, tok, 9, &b); // a's release left it alone
+    OK(oc_encode_all(NULL, &d, tok, 9, &without, &err));
+    assert_null(without.users);
+    assert_memory_equal(without.ids, b.ids, (size_t)b.start[b.n] * sizeof(int32_t));
+    oc_shelf_release(&shelf);
+    assert_int_equal(shelf.bytes, 0);
+    check_encoding(&d, tok, 9, &b); // nor did the shelf's
+    oc_encoded_release(&without);
+    oc_encoded_release(&b);
+    oc_encoded_release(&c);
+    oc_encoded_release(&longer);
+    oc_dataset_release(&d);
+    oc_dataset_release(&other);
+    oc_tokenizer_free(tok);
+    oc_tokenizer_free(twin);
+    recorder_free(r);
+}
+
+/* More sets than places: what was not used for longest goes. */
+static void test_shelf_is_bounded(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_shelf shelf = {0};
+    oc_tokenizer *tok = tokenizer_new();
+    oc_dataset d = dataset_new(20, 2, OC_TASK_SINGLE, 0, 3);
+    oc_encoded e, first;
+    r->job.shelf = &shelf;
+    OK(oc_encode_all(&r->job, &d, tok, 3, &first, &err));
+    for (int64_t len = 4; len < 4 + 2 * OC_SHELF_SETS; len++) {
+        OK(oc_encode_all(&r->job, &d, tok, len, &e, &err));
+        oc_encoded_release(&e);
+        OK(oc_encode_all(&r->job, &d, tok, 3, &e, &err)); // used all the time: stays
+        assert_ptr_equal(e.ids, first.ids);
+        oc_encoded_release(&e);
+    }
+    int64_t before = event_count(r, OC_EV_progress_T);
+    OK(oc_encode_all(&r->job, &d, tok, 4, &e, &err)); // gone, so made again
+    assert_int_equal(event_count(r, OC_EV_progress_T), before + 1);
+    oc_encoded_release(&e);
+    int64_t bytes = 0;
+    for (int i = 0; i < OC_SHELF_SETS; i++)
+        bytes +=
+            shelf.set[i].e.start[20] * (int64_t)sizeof(int32_t) + 21 * (int64_t)sizeof(int64_t);
+    assert_int_equal(shelf.bytes, bytes);
+    oc_encoded_release(&first);
+    oc_shelf_release(&shelf);
+    assert_int_equal(shelf.bytes, 0);
+    oc_dataset_release(&d);
+    oc_tokenizer_free(tok);
+    recorder_free(r);
+}
+
+static void test_shelf_out_of_memory(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_tokenizer *tok = tokenizer_new();
+    oc_dataset d = dataset_new(20, 2, OC_TASK_SINGLE, 0, 3);
+    oc_status rc = OC_NOMEM;
+    for (int64_t i = 1; rc != OC_OK || i < 40; i++) {
+        oc_shelf shelf = {0};
+        oc_encoded e;
+        r->job.shelf = &shelf;
+        err = (oc_err){0};
+        oc_alloc_fail_at(i);
+        rc = oc_encode_all(&r->job, &d, tok, 24, &e, &err);
+        oc_alloc_fail_at(0);
+        assert_true(rc == OC_OK || (rc == OC_NOMEM && err.msg[0]));
+        oc_shelf_release(&shelf);
+        if (rc == OC_OK) {
+            check_encoding(&d, tok, 24, &e);
+            oc_encoded_release(&e);
+        }
+    }
+    oc_dataset_release(&d);
+    oc_tokenizer_free(tok);
+    recorder_free(r);
+}
+
 static void test_batcher(void **state)
 {
     (void)state;
@@ -201,6 +303,9 @@ int main(void)
         cmocka_unit_test(test_listens_and_reports),
         cmocka_unit_test(test_bad_length),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_shelf_shares),
+        cmocka_unit_test(test_shelf_is_bounded),
+        cmocka_unit_test(test_shelf_out_of_memory),
         cmocka_unit_test(test_batcher),
         cmocka_unit_test(test_inference_does_not_depend_on_batching),
         cmocka_unit_test(test_inference_of_nothing),
