@@ -57,24 +57,31 @@ static oc_status set_threads(const oc_cli *c, oc_err *err)
     return OC_OK;
 }
 
-/* Model, table and logits of every row. */
+/* Model and table; a stretch of rows is read at a time, so lines come early and memory stays small. */
 typedef struct scored {
+    oc_cli *c;
     oc_checkpoint *k;
     oc_task task;
     oc_dataset data;
-    float *logits; /* owned [n,K] */
+    int64_t max_len;
+    oc_job job;
+    oc_meter meter; /* over all rows */
+    int64_t first;  /* row the stretch at hand starts with */
 } scored;
+
+/* Rows of a stretch: few at first, for an early answer; then enough to sort by length inside. */
+enum { FIRST_ROWS = 16, MOST_ROWS = 512 };
 
 static void scored_release(scored *s)
 {
-    oc_free(s->logits);
     oc_dataset_release(&s->data);
     oc_task_release(&s->task);
     oc_checkpoint_free(s->k);
 }
 
-static oc_status score(oc_cli *c, bool need_labels, scored *s, oc_err *err)
+static oc_status open_scored(oc_cli *c, bool need_labels, scored *s, oc_err *err)
 {
+    s->c = c;
     OC_TRY(set_threads(c, err));
     OC_TRY(oc_checkpoint_load(c->arg.item[1], 0, 0, &s->k, err));
     OC_TRY(task_of(c, s->k, &s->task, err));
@@ -82,25 +89,61 @@ static oc_status score(oc_cli *c, bool need_labels, scored *s, oc_err *err)
     if (s->task.labels.n != s->k->model->dims.K)
         return OC_FAIL(err, OC_SHAPE, "%s has labels beyond the %d of %s", c->arg.item[2],
                        s->k->model->dims.K, c->arg.item[1]);
-    oc_job job = {.emit = oc_cli_progress};
-    oc_settings_init(&job.set);
-    int64_t max_len = c->max_len             ? c->max_len
-                      : s->k->config.max_len ? s->k->config.max_len
-                                             : s->k->model->dims.P;
-    if (max_len > s->k->model->dims.P)
-        return OC_FAIL(err, OC_USAGE, "--max-len is %lld; %s has %d positions", (long long)max_len,
-                       c->arg.item[1], s->k->model->dims.P);
+    s->max_len = c->max_len             ? c->max_len
+                 : s->k->config.max_len ? s->k->config.max_len
+                                        : s->k->model->dims.P;
+    if (s->max_len > s->k->model->dims.P)
+        return OC_FAIL(err, OC_USAGE, "--max-len is %lld; %s has %d positions",
+                       (long long)s->max_len, c->arg.item[1], s->k->model->dims.P);
+    return OC_OK;
+}
+
+/* A stretch's progress as that of the whole; tokenizing is too short to tell of. */
+static void stretch_progress(void *ctx, const oc_event *e)
+{
+    scored *s = ctx;
+    if (e->type != OC_EV_progress_T)
+        oc_cli_progress(NULL, e);
+    else if (strcmp(e->u.progress.what, "tokenize") != 0)
+        oc_meter_at(&s->meter, s->first + e->u.progress.done);
+}
+
+/* Logits of rows first .. first + n. */
+static oc_status score_rows(scored *s, int64_t n, float *logits, oc_err *err)
+{
     oc_encoded e = {0};
-    s->logits = oc_calloc((size_t)(s->data.n * s->k->model->dims.K), sizeof *s->logits);
-    oc_status st =
-        s->logits ? OC_OK
-                  : OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
-    if (st == OC_OK)
-        st = oc_encode_all(&job, &s->data, s->k->tok, max_len, &e, err);
-    if (st == OC_OK)
-        st = oc_infer_all(&job, s->k->model, &e, 8192, "predicting", s->logits, err);
+    oc_dataset rows = {
+        .n = n, .text = s->data.text + s->first, .K = s->data.K, .kind = s->data.kind};
+    OC_TRY(oc_encode_all(&s->job, &rows, s->k->tok, s->max_len, &e, err));
+    oc_status st = oc_infer_all(&s->job, s->k->model, &e, 8192, "predicting", logits, err);
     oc_encoded_release(&e);
+    return st;
+}
+
+/* What is done with the logits f32 [n,K] of rows first .. first + n; false ends it without error. */
+typedef bool (*rows_fn)(scored *s, int64_t n, const float *logits, void *ctx);
+
+static oc_status score(scored *s, rows_fn fn, void *ctx, oc_err *err)
+{
+    oc_job line = {.emit = oc_cli_progress};
+    size_t K = (size_t)s->k->model->dims.K;
+    float *logits = oc_calloc((size_t)OC_MIN(s->data.n, MOST_ROWS) * K, sizeof *logits);
+    if (!logits)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for the logits of %d notes", MOST_ROWS);
+    s->job = (oc_job){.emit = stretch_progress, .ctx = s};
+    oc_settings_init(&s->job.set);
+    oc_meter_start(&s->meter, &line, "predicting", "notes", s->data.n);
+    oc_status st = OC_OK;
+    int64_t rows = FIRST_ROWS;
+    for (int64_t n; st == OC_OK && s->first < s->data.n; s->first += n) {
+        n = OC_MIN(rows, s->data.n - s->first);
+        st = score_rows(s, n, logits, err);
+        if (st == OC_OK && !fn(s, n, logits, ctx))
+            break;
+        rows = OC_MIN(2 * rows, MOST_ROWS);
+    }
     oc_cli_progress_end();
+    oc_free(logits);
     return st;
 }
 
@@ -150,6 +193,20 @@ int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p)
     return rc;
 }
 
+static bool print_rows(scored *s, int64_t n, const float *logits, void *ctx)
+{
+    int *rc = ctx;
+    oc_predictions p = {.n = n,
+                        .K = s->k->model->dims.K,
+                        .id = (const char *const *)s->data.id + s->first,
+                        .logits = logits,
+                        .multi = s->k->config.multi_label,
+                        .labels = &s->task.labels};
+    oc_cli_progress_end();
+    *rc = oc_cli_write_rows(s->c, &p);
+    return *rc == OC_EXIT_DONE && !ferror(stdout); // who read us may have seen enough
+}
+
 int oc_cli_predict(oc_cli *c)
 {
     if (c->ids)
@@ -162,18 +219,12 @@ int oc_cli_predict(oc_cli *c)
             "predict takes a model folder and a table of notes (CSV or JSONL), or --ids FILE.jsonl");
     scored s = {0};
     oc_err err = {0};
-    int rc;
-    if (score(c, false, &s, &err) == OC_OK) {
-        oc_predictions p = {.n = s.data.n,
-                            .K = s.k->model->dims.K,
-                            .id = (const char *const *)s.data.id,
-                            .logits = s.logits,
-                            .multi = s.k->config.multi_label,
-                            .labels = &s.task.labels};
-        rc = oc_cli_write_rows(c, &p);
-    } else {
+    int rc = OC_EXIT_DONE;
+    oc_status st = open_scored(c, false, &s, &err);
+    if (st == OC_OK)
+        st = score(&s, print_rows, &rc, &err);
+    if (st != OC_OK)
         rc = oc_cli_fail(&err);
-    }
     scored_release(&s);
     return rc;
 }
@@ -208,6 +259,34 @@ static void print_metrics(const oc_cli *c, const scored *s, const oc_metrics *m,
     oc_buf_ch(out, '\n');
 }
 
+static bool keep_rows(scored *s, int64_t n, const float *logits, void *ctx)
+{
+    float *all = ctx;
+    size_t K = (size_t)s->k->model->dims.K;
+    memcpy(all + (size_t)s->first * K, logits, (size_t)n * K * sizeof *all);
+    return true;
+}
+
+/* Metrics of the whole table. */
+static oc_status judge(scored *s, const oc_settings *set, oc_metrics *m, oc_err *err)
+{
+    float *p = oc_calloc((size_t)(s->data.n * s->k->model->dims.K), sizeof *p);
+    if (!p)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
+    oc_status st = score(s, keep_rows, p, err);
+    if (st == OC_OK) {
+        if (s->data.kind == OC_TASK_MULTI)
+            oc_sigmoid_rows(p, s->data.n, s->data.K, p);
+        else
+            oc_softmax_rows(p, s->data.n, s->data.K, p);
+        oc_auroc_kind kind = !strcmp(set->eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
+        st = oc_metrics_compute(&s->data, p, kind, set->eval_bootstrap, (uint64_t)set->run_seed, m,
+                                err);
+    }
+    oc_free(p);
+    return st;
+}
+
 int oc_cli_eval(oc_cli *c)
 {
     if (c->arg.n != 3)
@@ -227,17 +306,10 @@ int oc_cli_eval(oc_cli *c)
                 : OC_FAIL(&err, OC_USAGE, "--set is '%s'; it must be KEY=VALUE", c->set.item[i]);
     }
     if (st == OC_OK)
-        st = score(c, true, &s, &err);
+        st = open_scored(c, true, &s, &err);
     oc_metrics m;
-    if (st == OC_OK) {
-        if (s.data.kind == OC_TASK_MULTI)
-            oc_sigmoid_rows(s.logits, s.data.n, s.data.K, s.logits);
-        else
-            oc_softmax_rows(s.logits, s.data.n, s.data.K, s.logits);
-        oc_auroc_kind kind = !strcmp(set.eval_auroc, "ovo") ? OC_AUROC_OVO : OC_AUROC_OVR;
-        st = oc_metrics_compute(&s.data, s.logits, kind, set.eval_bootstrap, (uint64_t)set.run_seed,
-                                &m, &err);
-    }
+    if (st == OC_OK)
+        st = judge(&s, &set, &m, &err);
     oc_buf out = {0};
     int rc;
     if (st == OC_OK) {
