@@ -15,6 +15,7 @@
 #include "core/base/str.h"
 #include "core/engine/event.h"
 #include "core/engine/settings.h"
+#include "core/io/checkpoint.h"
 #include "sessions/workbench.h"
 
 typedef struct oc_cli {
@@ -83,6 +84,10 @@ int oc_cli_bench(oc_cli *c);
 
 /* cli_man.c */
 int oc_cli_man(oc_cli *c); /* manual PART: the tables as roff, for man/ */
+
+/* oc_checkpoint_load, and what there is to say of the weights on standard error. */
+oc_status oc_cli_load(const char *path, int32_t n_labels, oc_checkpoint **out,
+                      oc_err *err) OC_NODISCARD;
 
 /* Progress of one-shot commands on standard error: one line rewritten on a terminal, whole lines
  * every few seconds elsewhere. Used as an oc_job's emit. */

@@ -112,7 +112,7 @@ int oc_cli_predict_ids(oc_cli *c)
     oc_id_notes notes = {0};
     outputs o = {0};
     int rc = OC_EXIT_DONE;
-    oc_status st = oc_checkpoint_load(c->arg.item[1], 0, 0, &k, &err);
+    oc_status st = oc_cli_load(c->arg.item[1], 0, &k, &err);
     if (st == OC_OK)
         st = oc_id_notes_read(c->ids, &k->model->dims, &notes, &err);
     if (st == OC_OK)

@@ -12,6 +12,14 @@
 #include "core/io/checkpoint.h"
 #include "tui/cli.h"
 
+oc_status oc_cli_load(const char *path, int32_t n_labels, oc_checkpoint **out, oc_err *err)
+{
+    OC_TRY(oc_checkpoint_load(path, n_labels, 0, out, err));
+    for (int64_t i = 0; i < (*out)->remarks.n; i++)
+        fprintf(stderr, "optimclm: %s: %s\n", path, (*out)->remarks.item[i]);
+    return OC_OK;
+}
+
 /* --- inspect ----------------------------------------------------------------------------------- */
 
 static void inspect_text(const oc_checkpoint *k, const oc_json *j, oc_buf *out)
@@ -20,13 +28,14 @@ static void inspect_text(const oc_checkpoint *k, const oc_json *j, oc_buf *out)
     char size[24];
     oc_fmt_bytes(size, (int64_t)oc_json_num(oc_json_get(j, "bytes"), 0));
     oc_buf_fmt(out, "%s\n", k->path);
-    oc_buf_fmt(
-        out,
-        "  %s, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
-        oc_arch_class(d->arch), d->L, d->H, d->V, d->P, d->K, k->config.multi_label ? " (multi-label)" : "");
+    oc_buf_fmt(out, "  %s, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
+               oc_arch_class(d->arch), d->L, d->H, d->V, d->P, d->K,
+               k->config.multi_label ? " (multi-label)" : "");
     oc_buf_fmt(out, "  %s (%s)\n", k->tok->lowercase ? "uncased" : "cased",
                oc_casing_from_text(k->casing_from));
     oc_buf_fmt(out, "  %lld parameters, %s\n", (long long)oc_model_params(k->model), size);
+    for (int64_t i = 0; i < k->remarks.n; i++)
+        oc_buf_fmt(out, "  note: %s\n", k->remarks.item[i]);
     const oc_json *blocks = oc_json_get(j, "blocks");
     for (const oc_json *b = oc_json_first(blocks); b; b = oc_json_next(b)) {
         double bytes = oc_json_num(oc_json_get(b, "bytes"), 0);

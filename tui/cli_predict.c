@@ -83,7 +83,7 @@ static oc_status open_scored(oc_cli *c, bool need_labels, scored *s, oc_err *err
 {
     s->c = c;
     OC_TRY(set_threads(c, err));
-    OC_TRY(oc_checkpoint_load(c->arg.item[1], 0, 0, &s->k, err));
+    OC_TRY(oc_cli_load(c->arg.item[1], 0, &s->k, err));
     OC_TRY(task_of(c, s->k, &s->task, err));
     OC_TRY(oc_data_load_file(c->arg.item[2], &s->task, need_labels, false, &s->data, NULL, err));
     if (s->task.labels.n != s->k->model->dims.K)
@@ -443,7 +443,7 @@ int oc_cli_bench(oc_cli *c)
     oc_err err = {0};
     oc_status st = OC_OK;
     for (int64_t i = 1; st == OC_OK && i < c->arg.n; i++) {
-        st = oc_checkpoint_load(c->arg.item[i], 2, 0, &b.k[b.n_models], &err);
+        st = oc_cli_load(c->arg.item[i], 2, &b.k[b.n_models], &err);
         if (st == OC_OK) {
             b.model[b.n_models] = b.k[b.n_models]->model;
             b.n_models++;

@@ -112,9 +112,10 @@ static oc_status place(measure *t, oc_err *err)
 static void column_sums(const measure *t, oc_kind k, int32_t layer)
 {
     const oc_param *p = oc_layout_at(&t->m->layout, k, layer);
+    const float *weight = oc_model_at(t->m, k, layer)->f32;
     memset(t->column, 0, (size_t)p->cols * sizeof(double));
     for (int64_t r = 0; r < p->rows; r++) {
-        const float *w = t->m->slab + p->offset + r * p->cols;
+        const float *w = weight + r * p->cols;
         const float *dw = t->grad + p->offset + r * p->cols;
         for (int64_t c = 0; c < p->cols; c++)
             t->column[c] += (double)w[c] * (double)dw[c];

@@ -190,6 +190,12 @@ static void compare_labels(oc_job *job, const char *spec, const oc_checkpoint *c
         }
 }
 
+void oc_log_remarks(oc_job *job, const char *spec, const oc_checkpoint *c)
+{
+    for (int64_t i = 0; i < c->remarks.n; i++)
+        oc_job_log(job, c->head_missing ? "warn" : "info", "%.200s: %s", spec, c->remarks.item[i]);
+}
+
 static oc_status load_folder(oc_job *job, const char *spec, const oc_task *task, uint64_t seed,
                              oc_checkpoint **out, oc_err *err)
 {
@@ -202,6 +208,7 @@ static oc_status load_folder(oc_job *job, const char *spec, const oc_task *task,
         oc_checkpoint_free(c);
         return rc;
     }
+    oc_log_remarks(job, spec, c);
     compare_labels(job, spec, c, task);
     *out = c;
     return OC_OK;
@@ -269,12 +276,14 @@ static oc_status cut_model(const oc_model *from, int32_t n, bool every, oc_model
         d.F[l] = from->dims.F[teacher_layer(l, n, from->dims.L, every)];
     }
     oc_model *m = NULL;
+    OC_TRY(oc_model_check(from, err));
     OC_TRY(oc_model_new(&d, &m, err));
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
         int32_t l = p->layer < 0 ? -1 : teacher_layer(p->layer, n, from->dims.L, every);
         const oc_param *q = oc_layout_at(&from->layout, p->kind, l);
-        memcpy(m->slab + p->offset, from->slab + q->offset, (size_t)p->n * sizeof(float));
+        memcpy(m->slab + p->offset, from->w[q - from->layout.param].f32,
+               (size_t)p->n * sizeof(float));
     }
     *out = m;
     return OC_OK;

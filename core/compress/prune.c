@@ -219,7 +219,7 @@ static void copy_param(oc_model *to, const oc_model *from, const oc_param *p, co
         cols = ffn->keep + ffn->first[p->layer];
     }
     const oc_param *q = oc_layout_at(&to->layout, p->kind, p->layer);
-    copy_kept(to->slab + q->offset, from->slab + p->offset, p, rows, cols, block);
+    copy_kept(to->slab + q->offset, from->w[p - from->layout.param].f32, p, rows, cols, block);
 }
 
 static void emit_structure(oc_job *job, const choice *heads, const choice *ffn, double asked_ffn,
@@ -256,6 +256,7 @@ static oc_status rebuild(oc_checkpoint *c, const choice *heads, const choice *ff
         d.A[l] = heads->kept[l];
         d.F[l] = ffn->kept[l];
     }
+    OC_TRY(oc_model_check(old, err));
     OC_TRY(oc_model_new(&d, &m, err));
     for (int32_t i = 0; i < old->layout.n; i++)
         copy_param(m, old, &old->layout.param[i], heads, ffn);
@@ -427,6 +428,7 @@ oc_status oc_prune_magnitude(oc_job *job, oc_model *m, double sparsity, bool glo
     OC_TRY(check_share("weights", sparsity, err));
     if (!oc_model_is_f32(m))
         return OC_FAIL(err, OC_UNSUPPORTED, "%s is quantized: prune it before that", name);
+    OC_TRY(oc_model_own(m, err));
     size_t n = (size_t)m->layout.n;
     int64_t *count = oc_calloc((size_t)1 << LOW_BITS, sizeof(int64_t));
     uint32_t *bits = oc_calloc(n, sizeof(uint32_t));

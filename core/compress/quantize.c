@@ -297,7 +297,8 @@ static oc_status quantize_param(oc_job *job, const oc_model *model, const oc_par
                                 oc_err *err)
 {
     size_t workers = (size_t)oc_par_workers();
-    matrix m = {.o = o, .w = model->slab + p->offset, .rows = p->rows, .cols = p->cols};
+    matrix m = {
+        .o = o, .w = model->w[p - model->layout.param].f32, .rows = p->rows, .cols = p->cols};
     for (int64_t r = 0; r < p->rows; r++)
         if (!finite_row(m.w + r * p->cols, p->cols))
             return OC_FAIL(err, OC_NUMERIC,

@@ -27,6 +27,9 @@
 oc_status oc_make_model(oc_job *job, const char *spec, const oc_task *task, const oc_dataset *train,
                         uint64_t seed, oc_checkpoint **out, oc_err *err) OC_NODISCARD;
 
+/* What there is to say of a loaded folder's weights (remarks), as log events. */
+void oc_log_remarks(oc_job *job, const char *spec, const oc_checkpoint *c);
+
 /*
  * A student cut from a teacher: `n_layers` of its layers, the first ones or every k-th (last
  * included), embeddings, pooler and classifier copied. Source: Sun et al. 2019 (BERT-PKD).

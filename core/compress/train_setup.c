@@ -191,6 +191,7 @@ oc_status oc__loop_init(oc__loop *t, oc_err *err)
         oc_train_forget_undo(t->job, spec->run); // of an earlier run of that name
     t->seed = oc_rng_at((uint64_t)t->s.seed, oc_hash64(spec->run, strlen(spec->run)));
     OC_TRY(encode_notes(t, err));
+    OC_TRY(oc_checkpoint_own(spec->ckpt, err));
     OC_TRY(make_slabs(t, err));
     OC_TRY(make_key(t, err));
     OC_TRY(oc__class_weights(t, err));

@@ -292,8 +292,11 @@ static oc_status load_input(oc_pipeline *p, const char *const *bases, int n, oc_
                 OC_TRY(oc_pipeline_model_path(p, name, path, err));
             return oc_checkpoint_load(path, (int32_t)p->task.labels.n, 0, out, err);
         }
-        if (pass == 0 && *given)
-            return oc_checkpoint_load(given, (int32_t)p->task.labels.n, 0, out, err);
+        if (pass == 0 && *given) {
+            OC_TRY(oc_checkpoint_load(given, (int32_t)p->task.labels.n, 0, out, err));
+            oc_log_remarks(p->job, given, *out);
+            return OC_OK;
+        }
     }
     return OC_FAIL(
         err, OC_STATE,

@@ -1,6 +1,5 @@
 #include "core/io/checkpoint.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -23,24 +22,8 @@ const char *oc_casing_from_text(oc_casing_from f)
 /* --- where it is ------------------------------------------------------------------------------ */
 
 typedef struct place {
-    char dir[OC_PATH_MAX], weights[OC_PATH_MAX];
+    char dir[OC_PATH_MAX], weights[OC_PATH_MAX]; /* weights: the folder, or a file in it */
 } place;
-
-static oc_status no_weights(const char *dir, oc_err *err)
-{
-    static const char *const other[] = {"pytorch_model.bin", "model.safetensors.index.json",
-                                        "tf_model.h5", "flax_model.msgpack"};
-    char p[OC_PATH_MAX];
-    for (int i = 0; i < OC_COUNT(other); i++) {
-        OC_TRY(oc_path_join(p, dir, other[i], err));
-        if (oc_path_exists(p))
-            return OC_FAIL(err, OC_UNSUPPORTED,
-                           "%s has %s but no " OC__CKPT_WEIGHTS
-                           "; save the model as one safetensors file",
-                           dir, other[i]);
-    }
-    return OC_FAIL(err, OC_IO, "%s has no " OC__CKPT_WEIGHTS "; a model folder was expected", dir);
-}
 
 static oc_status find_place(const char *path, place *at, oc_err *err)
 {
@@ -55,13 +38,11 @@ static oc_status find_place(const char *path, place *at, oc_err *err)
     strcat(aside, OC__CKPT_ASIDE);
     if (!oc_path_exists(at->dir) && oc_path_is_dir(aside))
         oc_strlcpy(at->dir, aside, sizeof at->dir);
-    if (oc_path_is_dir(at->dir)) {
-        OC_TRY(oc_path_join(at->weights, at->dir, OC__CKPT_WEIGHTS, err));
-        return oc_path_exists(at->weights) ? OC_OK : no_weights(at->dir, err);
-    }
+    oc_strlcpy(at->weights, at->dir, sizeof at->weights);
+    if (oc_path_is_dir(at->dir))
+        return OC_OK;
     if (!oc_path_exists(at->dir))
         return OC_FAIL(err, OC_IO, "there is no model at %s", path);
-    oc_strlcpy(at->weights, at->dir, sizeof at->weights);
     char *slash = strrchr(at->dir, '/');
     if (!slash)
         oc_strlcpy(at->dir, ".", sizeof at->dir);
@@ -131,118 +112,31 @@ static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
     return OC_OK;
 }
 
-/* --- its weights ------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
-static oc_status read_q8(oc_model *m, int32_t i, const oc__ckpt_source *src, const char *what,
-                         oc_err *err)
+static oc_status read_config(oc_checkpoint *c, const char *dir, oc_err *err)
 {
-    const oc_param *p = &m->layout.param[i];
-    int8_t *q = oc_alloc((size_t)p->n);
-    float *scale = oc_calloc((size_t)p->rows, sizeof *scale);
-    oc_status rc = q && scale ? OC_OK : OC_FAIL(err, OC_NOMEM, "out of memory reading %s", what);
-    if (rc == OC_OK) {
-        memcpy(q, src->w->data, (size_t)p->n);
-        memcpy(scale, src->scale->data, (size_t)p->rows * sizeof *scale);
-    }
-    for (int64_t k = 0; k < p->n && rc == OC_OK; k++)
-        if (q[k] == -128)
-            rc = OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds -128; -127 to 127 was expected", what,
-                         src->w->name);
-    for (int64_t k = 0; k < p->rows && rc == OC_OK; k++)
-        if (!(isfinite(scale[k]) && scale[k] >= 0))
-            rc = OC_FAIL(err, OC_FORMAT, "%s: tensor %s: entry %lld is no finite number >= 0", what,
-                         src->scale->name, (long long)k);
-    if (rc != OC_OK) {
-        oc_free(q);
-        oc_free(scale);
-        return rc;
-    }
-    oc_model_set_q8(m, i, q, scale);
-    return OC_OK;
-}
-
-static oc_status read_f32(oc_model *m, int32_t i, const oc_tensor *t, const char *what, oc_err *err)
-{
-    float *w = m->w[i].f32;
-    int64_t n = m->layout.param[i].n;
-    OC_TRY(oc_tensor_read_f32(t, w, err));
-    float probe = 0; // NaN as soon as one entry is not finite
-    for (int64_t k = 0; k < n; k++)
-        probe += w[k] * 0.0f;
-    if (isnan(probe))
-        return OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds NaN or infinite numbers", what,
-                       t->name);
-    return OC_OK;
-}
-
-/* K, and whether a head has to be made. */
-static oc_status settle_head(oc_checkpoint *c, const oc_st *st, const char *what, int32_t n_labels,
-                             oc_err *err)
-{
-    const oc_tensor *w = oc__ckpt_find(st, "classifier.weight");
-    oc_dims *d = &c->config.dims;
-    c->head_missing = !w && !oc__ckpt_find(st, "classifier.bias") && n_labels > 0;
-    if (c->head_missing) {
-        if (c->config.labels.n != n_labels)
-            oc_strlist_release(&c->config.labels);
-        d->K = n_labels;
-    } else if (d->K == 0 && w && w->n_dims == 2 && w->dim[0] >= 1 && w->dim[0] <= 65536) {
-        d->K = (int32_t)w->dim[0];
-    }
-    if (d->K == 0 && !w)
-        return OC_FAIL(err, OC_FORMAT,
-                       "%s: tensor classifier.weight is missing, and how many labels it should "
-                       "have was not said",
-                       what);
-    return OC_OK;
-}
-
-static oc_status read_weights(oc_checkpoint *c, const oc_st *st, const char *what, uint64_t seed,
-                              oc_err *err)
-{
-    // Map and check before the weights are allocated: what a config asks for may be absurd.
-    oc_layout lo;
-    OC_TRY(oc_layout_init(&lo, &c->config.dims, err));
-    oc__ckpt_source *src = oc_calloc((size_t)lo.n, sizeof *src);
-    oc_status rc = src ? oc__ckpt_map(st, what, &lo, !c->head_missing, src, err)
-                       : OC_FAIL(err, OC_NOMEM, "out of memory reading %s", what);
-    if (rc == OC_OK)
-        rc = oc_model_new(&c->config.dims, &c->model, err);
-    bool pooler = true;
-    for (int32_t i = 0; i < lo.n && rc == OC_OK; i++) {
-        if (src[i].scale)
-            rc = read_q8(c->model, i, &src[i], what, err);
-        else if (src[i].w)
-            rc = read_f32(c->model, i, src[i].w, what, err);
-        if (lo.param[i].kind == OC_P_POOL_W || lo.param[i].kind == OC_P_POOL_B)
-            pooler = pooler && src[i].w;
-        c->config.n_q8 += src[i].scale != NULL;
-    }
-    if (rc == OC_OK && c->head_missing)
-        oc_model_init_head(c->model, !pooler, seed);
-    oc_free(src);
-    oc_layout_release(&lo);
-    return rc;
+    char path[OC_PATH_MAX];
+    OC_TRY(oc_path_join(path, dir, OC__CKPT_CONFIG, err));
+    if (!oc_path_exists(path))
+        return OC_FAIL(err, OC_IO,
+                       "%s has weights (%s) but no " OC__CKPT_CONFIG
+                       ", which says what network they are of",
+                       dir, oc_weights_file(c->weights, 0));
+    return oc_config_read(path, &c->config, err);
 }
 
 static oc_status load_into(oc_checkpoint *c, const place *at, int32_t n_labels, uint64_t seed,
                            oc_err *err)
 {
-    char path[OC_PATH_MAX];
     if (strlen(at->dir) >= sizeof c->path)
         return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", at->dir);
     oc_strlcpy(c->path, at->dir, sizeof c->path);
-    OC_TRY(oc_path_join(path, at->dir, OC__CKPT_CONFIG, err));
-    OC_TRY(oc_config_read(path, &c->config, err));
-    c->config.n_q8 = 0;
-    oc_st *st;
-    OC_TRY(oc_st_open(at->weights, &st, err));
-    c->bytes = oc_file_bytes(at->weights);
-    oc_status rc = settle_head(c, st, at->weights, n_labels, err);
-    if (rc == OC_OK)
-        rc = read_weights(c, st, at->weights, seed, err);
-    oc_st_close(st);
-    return rc == OC_OK ? read_tokenizer(c, at->dir, err) : rc;
+    OC_TRY(oc_weights_open(at->weights, &c->weights, err));
+    c->bytes = oc_weights_bytes(c->weights);
+    OC_TRY(read_config(c, at->dir, err));
+    OC_TRY(oc__ckpt_read_weights(c, n_labels, seed, err));
+    return read_tokenizer(c, at->dir, err);
 }
 
 oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed, oc_checkpoint **out,
@@ -266,9 +160,19 @@ void oc_checkpoint_free(oc_checkpoint *c)
     if (!c)
         return;
     oc_config_release(&c->config);
+    oc_strlist_release(&c->remarks);
     oc_model_free(c->model);
+    oc_weights_close(c->weights);
     oc_tokenizer_free(c->tok);
     oc_free(c);
+}
+
+oc_status oc_checkpoint_own(oc_checkpoint *c, oc_err *err)
+{
+    OC_TRY(oc_model_own(c->model, err));
+    oc_weights_close(c->weights);
+    c->weights = NULL;
+    return OC_OK;
 }
 
 /* --- made and copied -------------------------------------------------------------------------- */
@@ -302,6 +206,10 @@ oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err 
     d->head_missing = c->head_missing;
     memcpy(d->path, c->path, sizeof d->path);
     OC_TRY_GOTO(out, rc, oc_config_dup(&c->config, &d->config, err));
+    for (int64_t i = 0; i < c->remarks.n; i++)
+        OC_TRY_GOTO(
+            out, rc,
+            oc_strlist_add(&d->remarks, c->remarks.item[i], strlen(c->remarks.item[i]), err));
     OC_TRY_GOTO(out, rc, oc_model_dup(c->model, &d->model, err));
     OC_TRY_GOTO(out, rc, oc_tokenizer_dup(c->tok, &d->tok, err));
     *out = d;

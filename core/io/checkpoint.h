@@ -1,6 +1,6 @@
 /*
- * core/io/checkpoint.h - a model folder: config.json, vocab.txt, tokenizer_config.json,
- * model.safetensors.
+ * core/io/checkpoint.h - a model folder: config.json, vocab.txt, tokenizer_config.json, and weights
+ * (core/io/weights.h); model.safetensors is what we write.
  *
  * A quantized matrix "x.weight" is stored as "x.weight" I8 [rows, cols] beside "x.weight_scale"
  * F32 [rows]; everything else as F32. The folder that is written is read back before it takes its
@@ -15,6 +15,7 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 #include "core/io/config.h"
+#include "core/io/weights.h"
 #include "core/nn/model.h"
 #include "core/text/wordpiece.h"
 
@@ -28,9 +29,11 @@ typedef enum {
 const char *oc_casing_from_text(oc_casing_from f);
 
 typedef struct oc_checkpoint {
-    oc_config config;  /* config.dims == model->dims */
-    oc_model *model;   /* owned */
-    oc_tokenizer *tok; /* owned */
+    oc_config config;    /* config.dims == model->dims */
+    oc_model *model;     /* owned */
+    oc_weights *weights; /* owned: what the model's weights are borrowed from; NULL: nothing is */
+    oc_strlist remarks;  /* owned: a sentence for each thing about the weights a user should know */
+    oc_tokenizer *tok;   /* owned */
     oc_casing_from casing_from;
     bool head_missing; /* classifier was not in the file: random until trained */
     char path[512];    /* folder it came from or was last saved to; "" when new */
@@ -38,18 +41,24 @@ typedef struct oc_checkpoint {
 } oc_checkpoint;
 
 /*
- * Load a folder (or its model.safetensors). A missing classifier is allowed when `n_labels` > 0:
- * a head of that size is made (seed) and head_missing set. OC_FORMAT names the tensor that is
- * missing, surplus or of another shape; a vocabulary that is not V long is an error. Tensor names
- * with and without "bert.", LayerNorm.gamma/beta, F16, BF16 and F64 are read; position_ids and
- * cls.* are passed over. K comes from config.json, else from the classifier's rows.
+ * Load a folder (or a weights file in one). Weights are mapped, not read: F32 and I8 tensors are
+ * borrowed where they lie, and looked at when they are first used (oc_model_check); F16, BF16, F64 and
+ * unaligned ones are converted now.
+ * A missing classifier is allowed when `n_labels` > 0: a head of that size is made (seed), with a
+ * pooler if that is missing too, and head_missing set. Names of tensors: core/io/checkpoint_map.h.
+ * OC_FORMAT names the tensor that is missing (the first, and how many more), surplus, there twice or
+ * of another shape; a vocabulary that is not V long is an error. K comes from config.json, else from
+ * the classifier's rows.
  * Casing: tokenizer_config.json, else config.json (optimclm.do_lower_case), else guessed from
  * vocab.txt.
- * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT, OC_UNSUPPORTED, OC_SHAPE. Threads: any.
+ * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT, OC_UNSUPPORTED (another architecture, named), OC_SHAPE.
+ * Threads: any.
  */
 oc_status oc_checkpoint_load(const char *path, int32_t n_labels, uint64_t seed, oc_checkpoint **out,
                              oc_err *err) OC_NODISCARD;
 void oc_checkpoint_free(oc_checkpoint *c);
+/* oc_model_own, then the file is let go: for whatever changes weights. */
+oc_status oc_checkpoint_own(oc_checkpoint *c, oc_err *err) OC_NODISCARD;
 
 /*
  * From parts, all taken (on success only): a model trained from scratch.
@@ -57,7 +66,7 @@ void oc_checkpoint_free(oc_checkpoint *c);
  */
 oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **out,
                             oc_err *err) OC_NODISCARD;
-/* A copy to be changed: its bytes are 0 until it is saved. */
+/* A copy to be changed, which borrows nothing: its bytes are 0 until it is saved. */
 oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err) OC_NODISCARD;
 
 /*
@@ -79,7 +88,7 @@ void oc_checkpoint_key(const oc_checkpoint *c, char out[33]);
 /*
  * inspect: one JSON object, appended. path, architecture, hidden, head_size, vocab, positions,
  * classes, labels, multi_label, task, max_len, casing ("cased"/"uncased"), casing_from,
- * head_missing, params, bytes, layers [{heads, ffn, bits, sparsity}], blocks {embeddings,
+ * head_missing, remarks, params, bytes, layers [{heads, ffn, bits, sparsity}], blocks {embeddings,
  * attention, ffn, head: {params, bytes}}, tensors [{name, dtype, shape, bytes}] as they are stored.
  */
 oc_status oc_checkpoint_describe(const oc_checkpoint *c, oc_buf *json, oc_err *err) OC_NODISCARD;

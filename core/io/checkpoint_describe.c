@@ -119,6 +119,11 @@ static void write_config(oc_jw *w, const oc_checkpoint *c)
     oc_jw_kstr(w, "casing", c->tok->lowercase ? "uncased" : "cased");
     oc_jw_kstr(w, "casing_from", oc_casing_from_text(c->casing_from));
     oc_jw_kbool(w, "head_missing", c->head_missing);
+    oc_jw_key(w, "remarks");
+    oc_jw_open(w, '[');
+    for (int64_t i = 0; i < c->remarks.n; i++)
+        oc_jw_str(w, c->remarks.item[i]);
+    oc_jw_close(w, ']');
 }
 
 oc_status oc_checkpoint_describe(const oc_checkpoint *c, oc_buf *json, oc_err *err)

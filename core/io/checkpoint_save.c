@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "core/io/checkpoint.h"
 #include "core/io/checkpoint_map.h"
+#include "core/io/safetensors.h"
 
 #define SAVING ".saving"
 
@@ -110,16 +111,17 @@ static bool same_bits(const oc_param *p, const oc_weight *w, const oc__ckpt_sour
 
 static oc_status verify_weights(const oc_model *m, const char *path, oc_err *err)
 {
-    oc_st *st;
-    OC_TRY(oc_st_open(path, &st, err));
-    oc__ckpt_source *src = oc_calloc((size_t)m->layout.n, sizeof *src);
-    oc_status rc = src ? oc__ckpt_map(st, path, &m->layout, true, src, err)
-                       : OC_FAIL(err, OC_NOMEM, "out of memory checking %s", path);
-    for (int32_t i = 0; i < m->layout.n && rc == OC_OK; i++)
-        if (!same_bits(&m->layout.param[i], &m->w[i], &src[i]))
-            rc = differs(path, m->layout.param[i].name, err);
-    oc_free(src);
-    oc_st_close(st);
+    oc_weights *ws;
+    oc__ckpt_map map;
+    OC_TRY(oc_weights_open(path, &ws, err));
+    oc_status rc = oc__ckpt_map_make(ws, &m->layout, m->dims.arch, true, &map, err);
+    if (rc == OC_OK) {
+        for (int32_t i = 0; i < m->layout.n && rc == OC_OK; i++)
+            if (!same_bits(&m->layout.param[i], &m->w[i], &map.src[i]))
+                rc = differs(path, m->layout.param[i].name, err);
+        oc__ckpt_map_release(&map);
+    }
+    oc_weights_close(ws);
     return rc;
 }
 

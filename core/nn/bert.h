@@ -58,7 +58,8 @@ size_t oc_bert_plan(const oc_model *m, const oc_limits *lim);
  *   m    in   borrowed: must outlive the result; in training its weights may change between steps
  * Scratch is for the workers of now, or all cores when that is more: later loops may use fewer or
  * as many, not more.
- * OC_NOMEM, OC_SHAPE (limits beyond P), OC_UNSUPPORTED (training a quantized model).
+ * Borrowed weights are looked at here (oc_model_check), and their pages touched for the first time.
+ * OC_NOMEM, OC_SHAPE (limits beyond P), OC_FORMAT (a weight that is no number), OC_UNSUPPORTED (training a quantized model).
  */
 oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out,
                       oc_err *err) OC_NODISCARD;

@@ -229,6 +229,7 @@ static oc_status check_limits(const oc_model *m, const oc_limits *lim, oc_err *e
 
 static oc_status check_weights(const oc_model *m, const oc_limits *lim, oc_err *err)
 {
+    OC_TRY(oc_model_check(m, err));
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
         if (m->w[i].f32)

@@ -1,5 +1,6 @@
 #include "core/nn/model.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -7,7 +8,7 @@
 
 #define INIT_STD 0.02 /* initializer_range of every published BERT */
 
-oc_status oc_model_new(const oc_dims *d, oc_model **out, oc_err *err)
+oc_status oc_model_new_bare(const oc_dims *d, oc_model **out, oc_err *err)
 {
     oc_status st;
     oc_model *m = oc_calloc(1, sizeof *m);
@@ -16,14 +17,10 @@ oc_status oc_model_new(const oc_dims *d, oc_model **out, oc_err *err)
     m->dims = *d;
     OC_TRY_GOTO(fail, st, oc_layout_init(&m->layout, d, err));
     m->w = oc_calloc((size_t)m->layout.n, sizeof *m->w);
-    m->slab = oc_calloc((size_t)m->layout.n_floats, sizeof *m->slab);
-    if (!m->w || !m->slab) {
-        st = OC_FAIL(err, OC_NOMEM, "out of memory: the model's weights need %lld bytes",
-                     (long long)m->layout.n_floats * (long long)sizeof *m->slab);
+    if (!m->w) {
+        st = OC_FAIL(err, OC_NOMEM, "out of memory for a model of %d tensors", m->layout.n);
         goto fail;
     }
-    for (int32_t i = 0; i < m->layout.n; i++)
-        m->w[i].f32 = m->slab + m->layout.param[i].offset;
     *out = m;
     return OC_OK;
 fail:
@@ -31,21 +28,82 @@ fail:
     return st;
 }
 
+static oc_status new_slab(const oc_model *m, float **out, oc_err *err)
+{
+    *out = oc_calloc((size_t)m->layout.n_floats, sizeof **out);
+    return *out ? OC_OK
+                : OC_FAIL(err, OC_NOMEM, "out of memory: the model's weights need %lld bytes",
+                          (long long)m->layout.n_floats * (long long)sizeof **out);
+}
+
+oc_status oc_model_new(const oc_dims *d, oc_model **out, oc_err *err)
+{
+    oc_model *m;
+    OC_TRY(oc_model_new_bare(d, &m, err));
+    oc_status st = new_slab(m, &m->slab, err);
+    if (st != OC_OK) {
+        oc_model_free(m);
+        return st;
+    }
+    for (int32_t i = 0; i < m->layout.n; i++)
+        m->w[i].f32 = m->slab + m->layout.param[i].offset;
+    *out = m;
+    return OC_OK;
+}
+
+static void forget(oc_weight *w)
+{
+    oc_free(w->own);
+    oc_free(w->own_scale);
+    *w = (oc_weight){0};
+}
+
 void oc_model_free(oc_model *m)
 {
     if (!m)
         return;
-    for (int32_t i = 0; m->w && i < m->layout.n; i++) {
-        oc_free(m->w[i].q);
-        oc_free(m->w[i].scale);
-    }
+    for (int32_t i = 0; m->w && i < m->layout.n; i++)
+        forget(&m->w[i]);
     oc_free(m->w);
     oc_free(m->slab);
     oc_layout_release(&m->layout);
     oc_free(m);
 }
 
-static oc_status dup_q8(oc_model *d, int32_t i, const oc_weight *w, oc_err *err)
+/* --- whose memory ----------------------------------------------------------------------------- */
+
+void oc_model_set_f32(oc_model *m, int32_t i, float *w)
+{
+    forget(&m->w[i]);
+    m->w[i] = (oc_weight){.f32 = w, .own = w};
+}
+
+void oc_model_borrow_f32(oc_model *m, int32_t i, const float *w)
+{
+    forget(&m->w[i]);
+    m->w[i] = (oc_weight){.f32 = w};
+}
+
+void oc_model_set_q8(oc_model *m, int32_t i, int8_t *q, float *scale)
+{
+    forget(&m->w[i]);
+    m->w[i] = (oc_weight){.q = q, .scale = scale, .own = q, .own_scale = scale};
+}
+
+void oc_model_borrow_q8(oc_model *m, int32_t i, const int8_t *q, const float *scale)
+{
+    forget(&m->w[i]);
+    m->w[i] = (oc_weight){.q = q, .scale = scale};
+}
+
+float *oc_model_edit(oc_model *m, int32_t i)
+{
+    if (!m->w[i].f32)
+        return NULL;
+    return m->slab ? m->slab + m->layout.param[i].offset : m->w[i].own;
+}
+
+static oc_status copy_q8(oc_model *d, int32_t i, const oc_weight *w, oc_err *err)
 {
     const oc_param *p = &d->layout.param[i];
     int8_t *q = oc_alloc((size_t)p->n);
@@ -62,27 +120,108 @@ static oc_status dup_q8(oc_model *d, int32_t i, const oc_weight *w, oc_err *err)
     return OC_OK;
 }
 
+oc_status oc_model_own(oc_model *m, oc_err *err)
+{
+    float *slab;
+    if (m->slab)
+        return OC_OK;
+    OC_TRY(oc_model_check(m, err));
+    for (int32_t i = 0; i < m->layout.n; i++)
+        if (m->w[i].q && !m->w[i].own)
+            OC_TRY(copy_q8(m, i, &(oc_weight){.q = m->w[i].q, .scale = m->w[i].scale}, err));
+    OC_TRY(new_slab(m, &slab, err));
+    for (int32_t i = 0; i < m->layout.n; i++) {
+        const oc_param *p = &m->layout.param[i];
+        if (!m->w[i].f32)
+            continue;
+        memcpy(slab + p->offset, m->w[i].f32, (size_t)p->n * sizeof *slab);
+        oc_model_borrow_f32(m, i, slab + p->offset);
+    }
+    m->slab = slab;
+    m->from = NULL;
+    return OC_OK;
+}
+
 oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
 {
     oc_model *d;
-    OC_TRY(oc_model_new(&m->dims, &d, err));
-    memcpy(d->slab, m->slab, (size_t)m->layout.n_floats * sizeof *m->slab);
+    OC_TRY(oc_model_new_bare(&m->dims, &d, err));
     for (int32_t i = 0; i < m->layout.n; i++) {
-        oc_status st = m->w[i].q ? dup_q8(d, i, &m->w[i], err) : OC_OK;
-        if (st != OC_OK) {
-            oc_model_free(d);
-            return st;
-        }
+        const oc_weight *w = &m->w[i];
+        if (w->q)
+            oc_model_borrow_q8(d, i, w->q, w->scale);
+        else
+            oc_model_borrow_f32(d, i, w->f32);
+    }
+    d->from = m->from;
+    oc_status st = oc_model_own(d, err);
+    if (st != OC_OK) {
+        oc_model_free(d);
+        return st;
     }
     *out = d;
     return OC_OK;
 }
 
+/* --- what they hold --------------------------------------------------------------------------- */
+
+/* First entry that is NaN or infinite; -1: none. By the bits, which needs no order of additions. */
+static int64_t first_not_finite(const float *w, int64_t n)
+{
+    enum { PIECE = 4096 };
+    for (int64_t at = 0; at < n; at += PIECE) {
+        int64_t end = OC_MIN(n, at + PIECE);
+        uint32_t bad = 0;
+        for (int64_t j = at; j < end; j++) {
+            uint32_t b;
+            memcpy(&b, w + j, sizeof b);
+            bad |= (b & 0x7f800000u) == 0x7f800000u;
+        }
+        for (int64_t j = at; bad && j < end; j++)
+            if (!isfinite(w[j]))
+                return j;
+    }
+    return -1;
+}
+
+static oc_status check_param(const oc_model *m, int32_t i, oc_err *err)
+{
+    const oc_param *p = &m->layout.param[i];
+    const oc_weight *w = &m->w[i];
+    const char *from = m->from ? m->from : "the model", *part = "";
+    int64_t at = -1;
+    if (w->q) {
+        const int8_t *low = memchr(w->q, -128, (size_t)p->n);
+        if (low)
+            return OC_FAIL(err, OC_FORMAT,
+                           "%s: tensor %s holds -128 (entry %lld); -127 to 127 was expected", from,
+                           p->name, (long long)(low - w->q));
+        part = "_scale";
+        for (int64_t r = 0; r < p->rows && at < 0; r++)
+            at = isfinite(w->scale[r]) && w->scale[r] >= 0 ? -1 : r;
+    } else {
+        at = first_not_finite(w->f32, p->n);
+    }
+    if (at < 0)
+        return OC_OK;
+    return OC_FAIL(err, OC_FORMAT, "%s: tensor %s%s holds NaN or infinite numbers%s (entry %lld)",
+                   from, p->name, part, w->q ? " or one below 0" : "", (long long)at);
+}
+
+oc_status oc_model_check(const oc_model *m, oc_err *err)
+{
+    for (int32_t i = 0; !m->slab && i < m->layout.n; i++)
+        OC_TRY(check_param(m, i, err));
+    return OC_OK;
+}
+
+/* --- how they start --------------------------------------------------------------------------- */
+
 /* One stream per parameter: what one gets does not depend on the size of the others. */
 static void init_param(oc_model *m, int32_t i, uint64_t seed)
 {
     const oc_param *p = &m->layout.param[i];
-    float *w = m->w[i].f32;
+    float *w = oc_model_edit(m, i);
     if (!w)
         return;
     bool gain = p->kind == OC_P_EMB_LN_G || p->kind == OC_P_LN1_G || p->kind == OC_P_LN2_G;
@@ -132,14 +271,6 @@ bool oc_model_is_f32(const oc_model *m)
 int64_t oc_model_params(const oc_model *m)
 {
     return m->layout.n_floats;
-}
-
-void oc_model_set_q8(oc_model *m, int32_t i, int8_t *q, float *scale)
-{
-    oc_weight *w = &m->w[i];
-    oc_free(w->q);
-    oc_free(w->scale);
-    *w = (oc_weight){.q = q, .scale = scale};
 }
 
 int64_t oc_model_zeros(const oc_model *m, int32_t i)

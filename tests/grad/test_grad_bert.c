@@ -70,7 +70,7 @@ static double check_all(problem *p)
         double largest = 0.0;
         for (int64_t k = 0; k < lo->param[i].n; k++) {
             double a = (double)grad[lo->param[i].offset + k];
-            double n = numeric_grad(p, p->m->w[i].f32 + k);
+            double n = numeric_grad(p, oc_model_edit(p->m, i) + k);
             double e = fabs(n - a) / (1.0 + fabs(a));
             if (e > FD_TOL)
                 fail_msg("%s[%lld]: analytic %.6g, numeric %.6g", lo->param[i].name, (long long)k,
@@ -138,9 +138,9 @@ static void test_relu(void **state)
     oc_limits lim = tiny_limits(true);
     oc_err err = {0};
     for (int32_t l = 0; l < d.L; l++) {
-        const oc_weight *bias = oc_model_at(p.m, OC_P_F1_B, l);
+        float *bias = edit_at(p.m, OC_P_F1_B, l);
         for (int32_t f = 0; f < d.F[l]; f++)
-            bias->f32[f] = f % 3 ? 5.0f : -5.0f;
+            bias[f] = f % 3 ? 5.0f : -5.0f;
     }
     assert_int_equal(oc_bert_new(p.m, &lim, &p.b, &err), OC_OK);
     print_message("relu: largest error %.2e\n", check_all(&p));
@@ -161,9 +161,9 @@ static void test_distilbert(void **state)
     problem p = {.m = tiny_model(&d, 14), .batch = tiny_batch(), .drop = &drop};
     oc_limits lim = tiny_limits(true);
     oc_err err = {0};
-    const oc_weight *bias = oc_model_at(p.m, OC_P_POOL_B, -1);
+    float *bias = edit_at(p.m, OC_P_POOL_B, -1);
     for (int32_t h = 0; h < d.H; h++)
-        bias->f32[h] = h % 3 ? 6.0f : -6.0f;
+        bias[h] = h % 3 ? 6.0f : -6.0f;
     assert_null(oc_model_at(p.m, OC_P_TYPE, -1));
     assert_int_equal(oc_batch_check(&p.batch, &d, &lim, &err), OC_OK);
     assert_int_equal(oc_bert_new(p.m, &lim, &p.b, &err), OC_OK);

@@ -192,7 +192,7 @@ static void test_dup_and_quantized(void **state)
     oc_model *m = tiny_model(&d, 1), *c;
     int32_t i = m->layout.index[1][OC_P_F1_W];
     const oc_param *p = &m->layout.param[i];
-    m->w[i].f32[7] = 0.0f;
+    oc_model_edit(m, i)[7] = 0.0f;
     assert_int_equal(oc_model_zeros(m, i), 1);
     assert_true(oc_model_is_f32(m));
     assert_int_equal(oc_model_params(m), m->layout.n_floats);

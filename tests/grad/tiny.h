@@ -65,6 +65,12 @@ static inline oc_dims tiny_distil_dims(void)
     return d;
 }
 
+/* f32 weights of a parameter, to be changed. */
+static inline float *edit_at(oc_model *m, oc_kind k, int32_t layer)
+{
+    return oc_model_edit(m, m->layout.index[layer < 0 ? OC_MAX_LAYERS : layer][k]);
+}
+
 /* A model whose weights are large enough that every part of it matters. */
 static inline oc_model *tiny_model(const oc_dims *d, uint64_t seed)
 {
@@ -77,7 +83,7 @@ static inline oc_model *tiny_model(const oc_dims *d, uint64_t seed)
         const oc_param *p = &m->layout.param[i];
         bool gain = p->kind == OC_P_EMB_LN_G || p->kind == OC_P_LN1_G || p->kind == OC_P_LN2_G;
         for (int64_t j = 0; j < p->n; j++)
-            m->w[i].f32[j] = (float)((gain ? 1.0 : 0.0) + 0.35 * oc_rng_normal(&r));
+            oc_model_edit(m, i)[j] = (float)((gain ? 1.0 : 0.0) + 0.35 * oc_rng_normal(&r));
     }
     return m;
 }

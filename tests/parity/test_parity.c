@@ -133,7 +133,7 @@ static void load_model(fixture *f, bool train, bool keep_hidden)
         const oc_tensor *t = tensor(f, "w/", p->name);
         assert_int_equal(t->n, p->n);
         assert_int_equal(t->dim[0], p->rows);
-        memcpy(f->m->w[i].f32, t->data, (size_t)t->bytes);
+        memcpy(oc_model_edit(f->m, i), t->data, (size_t)t->bytes);
     }
     assert_int_equal(oc_batch_check(&f->batch, &f->dims, &lim, &err), OC_OK);
     assert_int_equal(oc_bert_new(f->m, &lim, &f->b, &err), OC_OK);

@@ -320,7 +320,7 @@ static void test_int8_is_near_f32(void **state)
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
         for (int64_t k = 0; oc_kind_is_matrix(p->kind) && k < p->n; k++)
-            m->w[i].f32[k] *= 0.3f;
+            oc_model_edit(m, i)[k] *= 0.3f;
     }
     oc_bert *b = new_bert(m, false, false);
     oc_bert_forward(b, &n.batch, NULL, z);

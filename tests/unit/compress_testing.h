@@ -260,6 +260,12 @@ static inline void follow_arch(oc_dims *d, void **state)
     d->S = 0;
 }
 
+/* f32 weights of a parameter, to be changed. */
+static inline float *edit_at(oc_model *m, oc_kind k, int32_t layer)
+{
+    return oc_model_edit(m, m->layout.index[layer < 0 ? OC_MAX_LAYERS : layer][k]);
+}
+
 /* Random weights, larger than BERT's start so that every unit matters. */
 static inline oc_checkpoint *checkpoint_new(const oc_dims *d, uint64_t seed, float gain)
 {
@@ -282,7 +288,9 @@ static inline oc_checkpoint *checkpoint_new(const oc_dims *d, uint64_t seed, flo
 static inline void assert_same_weights(const oc_model *a, const oc_model *b)
 {
     assert_int_equal(a->layout.n_floats, b->layout.n_floats);
-    assert_memory_equal(a->slab, b->slab, (size_t)a->layout.n_floats * sizeof(float));
+    for (int32_t i = 0; i < a->layout.n; i++)
+        assert_memory_equal(a->w[i].f32, b->w[i].f32,
+                            (size_t)a->layout.param[i].n * sizeof(float));
 }
 
 #endif

@@ -21,6 +21,7 @@
 #include "core/base/json.h"
 #include "core/io/checkpoint.h"
 #include "core/io/safetensors.h"
+#include "core/nn/bert.h"
 
 static oc_err err;
 static char folder[64];
@@ -439,7 +440,9 @@ static void bad_weights(void **state)
         {{.skip = "classifier"}, "tensor classifier.weight is missing"},
         {{.extra = "bert.encoder.layer.2.output.dense.bias"},
          "layer.2.output.dense.bias belongs to no part"},
-        {{.extra = "embeddings.LayerNorm.beta"}, "embeddings.LayerNorm.beta belongs to no part"},
+        {{.extra = "embeddings.LayerNorm.beta"}, "embeddings.LayerNorm.beta are both bert."},
+        {{.skip = "embeddings"},
+         "tensor bert.embeddings.word_embeddings.weight is missing, and 4 more"},
         {{.extra = "classifier.weight_scale"}, "classifier.weight_scale belongs to no part"},
         {{.reshape = "layer.0.intermediate.dense.weight"},
          "has the shape [4, 8]; the config asks for [5, 8]"},
@@ -447,8 +450,6 @@ static void bad_weights(void **state)
          "has the shape [8]; the config asks for [9]"},
         {{.as_int = "layer.0.attention.self.key.weight"}, "self.key.weight_scale is missing"},
         {{.as_int = "pooler.dense.bias"}, "has the type I8; F32, F16, BF16 or F64 was expected"},
-        {{.poison = "layer.0.attention.output.dense.weight"},
-         "attention.output.dense.weight holds NaN"},
     };
     for (int i = 0; i < OC_COUNT(bad); i++) {
         write_variant(c, in_folder("bw/model.safetensors"), &bad[i].v);
@@ -460,6 +461,123 @@ static void bad_weights(void **state)
     oc_checkpoint_free(c);
 }
 
+/* Numbers are looked at when they are first used; the message is as good as at loading. */
+static void assert_not_usable(const char *path, const char *part)
+{
+    oc_checkpoint *c = load(path, 0), *d = NULL;
+    oc_bert *b = NULL;
+    oc_limits lim = {.max_B = 1, .max_N = 8, .max_T = 8};
+    const char *file = strrchr(path, '/') + 1;
+    assert_null(c->model->slab);
+    for (int i = 0; i < 3; i++) {
+        err = (oc_err){0};
+        oc_status rc = i == 0   ? oc_bert_new(c->model, &lim, &b, &err)
+                       : i == 1 ? oc_checkpoint_dup(c, &d, &err)
+                                : oc_checkpoint_own(c, &err);
+        if (rc != OC_FORMAT || !strstr(err.msg, part) || !strstr(err.msg, file))
+            fail_msg("expected \"%s\", got %d \"%s\"", part, rc, err.msg);
+    }
+    assert_true(!b && !d && !c->model->slab && c->weights);
+    oc_checkpoint_free(c);
+}
+
+static void bad_numbers(void **state)
+{
+    (void)state;
+    oc_checkpoint *c = make(&uneven, VOCAB, true, 5);
+    save(c, in_folder("bn"));
+    write_variant(c, in_folder("bn/model.safetensors"),
+                  &(variant){.poison = "layer.0.attention.output.dense.weight"});
+    assert_not_usable(in_folder("bn"),
+                      "tensor bert.encoder.layer.0.attention.output.dense.weight holds NaN");
+    write_variant(c, in_folder("bn/model.safetensors"), &(variant){.poison = "word_embeddings"});
+    assert_not_usable(in_folder("bn"), "word_embeddings.weight holds NaN");
+    oc_checkpoint_free(c);
+}
+
+/* A model that is only looked at borrows its file; one that is to be changed lets it go. */
+static void borrowing(void **state)
+{
+    (void)state;
+    oc_checkpoint *c = make(&uneven, VOCAB, true, 5), *b;
+    quantize(c->model, OC_P_K_W, 1);
+    save(c, in_folder("bo"));
+    b = load(in_folder("bo"), 0);
+    assert_true(!b->model->slab && b->weights);
+    for (int32_t i = 0; i < b->model->layout.n; i++) {
+        assert_true(!b->model->w[i].own && !b->model->w[i].own_scale);
+        assert_null(oc_model_edit(b->model, i));
+    }
+    assert_int_equal(oc_checkpoint_own(b, &err), OC_OK);
+    assert_true(b->model->slab && !b->weights);
+    assert_same_model(c->model, b->model);
+    for (int32_t i = 0; i < b->model->layout.n; i++)
+        assert_int_equal(oc_model_edit(b->model, i) != NULL, b->model->w[i].q == NULL);
+    oc_checkpoint_free(b);
+    // Saved over the folder it is borrowed from.
+    b = load(in_folder("bo"), 0);
+    save(b, in_folder("bo"));
+    assert_same_model(c->model, b->model);
+    oc_checkpoint_free(b);
+    oc_checkpoint_free(c);
+}
+
+static void distilbert(void **state)
+{
+    (void)state;
+    oc_dims d = uneven;
+    d.arch = OC_ARCH_DISTILBERT;
+    d.S = 0;
+    oc_checkpoint *c = make(&d, VOCAB, true, 5), *b;
+    quantize(c->model, OC_P_POOL_W, -1);
+    save(c, in_folder("di"));
+    b = load(in_folder("di"), 0);
+    assert_int_equal(b->model->dims.arch, OC_ARCH_DISTILBERT);
+    assert_same_model(c->model, b->model);
+    save(b, in_folder("di2"));
+    assert_same_file(in_folder("di/model.safetensors"), in_folder("di2/model.safetensors"));
+    assert_same_file(in_folder("di/config.json"), in_folder("di2/config.json"));
+    oc_checkpoint_free(b);
+    oc_checkpoint_free(c);
+    // BERT's tensors under DistilBERT's config.
+    c = make(&uneven, VOCAB, true, 5);
+    write_variant(c, in_folder("di/model.safetensors"), &(variant){0});
+    assert_not_loaded(in_folder("di"), 0, OC_FORMAT,
+                      "its tensors are named as BERT's, but the config describes DistilBERT");
+    oc_checkpoint_free(c);
+}
+
+static void remarks(void **state)
+{
+    (void)state;
+    oc_checkpoint *c = make(&uneven, VOCAB, true, 5), *b;
+    save(c, in_folder("rk"));
+    write_variant(c, in_folder("rk/model.safetensors"),
+                  &(variant){.strays = true, .extra = "fit_denses.0.bias", .skip = "classifier"});
+    b = load(in_folder("rk"), 2);
+    assert_int_equal(b->remarks.n, 2);
+    assert_string_equal(b->remarks.item[0],
+                        "classifier.weight and classifier.bias are not in the file: the classifier "
+                        "is new and must be trained");
+    assert_string_equal(b->remarks.item[1],
+                        "passed over: cls.* (2 tensors, heads of pretraining), fit_dense* (1 "
+                        "tensor, TinyBERT's projections), *position_ids (1 tensor, no weights)");
+    oc_checkpoint_free(b);
+    write_variant(c, in_folder("rk/model.safetensors"), &(variant){.extra = "fit_dense.bias"});
+    b = load(in_folder("rk"), 2);
+    assert_non_null(strstr(b->remarks.item[0], "ReLU between pooler and classifier"));
+    oc_checkpoint_free(b);
+    write_variant(c, in_folder("rk/model.safetensors"),
+                  &(variant){.skip = "layer.1", .extra = "roberta.embeddings.x"});
+    assert_not_loaded(
+        in_folder("rk"), 2, OC_UNSUPPORTED,
+        "its tensors are those of a RoBERTa model; BERT and DistilBERT are supported");
+    unlink(in_folder("rk/config.json"));
+    assert_not_loaded(in_folder("rk"), 2, OC_IO,
+                      "has weights (model.safetensors) but no config.json");
+    oc_checkpoint_free(c);
+}
+
 static void bad_int8(void **state)
 {
     (void)state;
@@ -467,18 +585,19 @@ static void bad_int8(void **state)
     quantize(c->model, OC_P_K_W, 1);
     const oc_param *p = oc_layout_at(&c->model->layout, OC_P_K_W, 1);
     oc_weight *w = &c->model->w[p - c->model->layout.param];
-    w->q[7] = -128;
+    int8_t *q = w->own;
+    float *scale = w->own_scale;
+    q[7] = -128;
     save(c, in_folder("b8"));
-    assert_not_loaded(in_folder("b8"), 0, OC_FORMAT,
-                      "layer.1.attention.self.key.weight holds -128");
-    w->q[7] = -127;
+    assert_not_usable(in_folder("b8"), "layer.1.attention.self.key.weight holds -128");
+    q[7] = -127;
     static const float bad[] = {-1.0f, NAN, INFINITY};
     for (int i = 0; i < 3; i++) {
-        w->scale[2] = bad[i];
+        scale[2] = bad[i];
         save(c, in_folder("b8"));
-        assert_not_loaded(in_folder("b8"), 0, OC_FORMAT, "key.weight_scale: entry 2");
+        assert_not_usable(in_folder("b8"), "key.weight_scale holds NaN or infinite");
     }
-    w->scale[2] = 0.0f;
+    scale[2] = 0.0f;
     save(c, in_folder("b8"));
     oc_checkpoint_free(load(in_folder("b8"), 0));
     oc_checkpoint_free(c);
@@ -629,11 +748,11 @@ static void places(void **state)
     (void)state;
     assert_not_loaded(in_folder("nowhere"), 0, OC_IO, "there is no model at");
     assert_int_equal(oc_mkdirs(in_folder("pl"), &err), OC_OK);
-    assert_not_loaded(in_folder("pl"), 0, OC_IO, "has no model.safetensors");
+    assert_not_loaded(in_folder("pl"), 0, OC_IO, "has no weights: looked for model.safetensors");
     write_text(in_folder("pl/pytorch_model.bin"), "x");
-    assert_not_loaded(in_folder("pl"), 0, OC_UNSUPPORTED, "pytorch_model.bin");
+    assert_not_loaded(in_folder("pl"), 0, OC_FORMAT, "pytorch_model.bin");
     write_text(in_folder("pl/model.safetensors"), "x");
-    assert_not_loaded(in_folder("pl"), 0, OC_IO, "config.json");
+    assert_not_loaded(in_folder("pl"), 0, OC_FORMAT, "pl/model.safetensors");
     char path[6000];
     memset(path, 'p', sizeof path - 1);
     path[sizeof path - 1] = 0;
@@ -758,7 +877,7 @@ static void describe(void **state)
     oc_checkpoint *c = make(&uneven, VOCAB, true, 1);
     add_labels(c, "a,b,c");
     for (int k = 0; k < 6; k++)
-        oc_model_at(c->model, OC_P_F1_W, 1)->f32[k] = 0.0f;
+        oc_model_edit(c->model, c->model->layout.index[1][OC_P_F1_W])[k] = 0.0f;
     quantize(c->model, OC_P_WORD, -1);
     quantize(c->model, OC_P_Q_W, 1);
     save(c, in_folder("ds"));
@@ -862,7 +981,9 @@ int main(void)
         cmocka_unit_test(round_trip),      cmocka_unit_test(tokenizer_config),
         cmocka_unit_test(quantized),       cmocka_unit_test(keys_differ),
         cmocka_unit_test(names_and_types), cmocka_unit_test(bad_weights),
-        cmocka_unit_test(bad_int8),        cmocka_unit_test(heads),
+        cmocka_unit_test(bad_int8),        cmocka_unit_test(bad_numbers),
+        cmocka_unit_test(borrowing),       cmocka_unit_test(distilbert),
+        cmocka_unit_test(remarks),         cmocka_unit_test(heads),
         cmocka_unit_test(plain_config),    cmocka_unit_test(casing),
         cmocka_unit_test(places),          cmocka_unit_test(partial_checkpoint),
         cmocka_unit_test(replacing),       cmocka_unit_test(full_disk),

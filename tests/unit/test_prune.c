@@ -46,7 +46,7 @@ static void check_shapes(const oc_model *m)
 /* Head 1 of layer 0 and neurons 8..15 of layer 1 reach nothing: their importance is 0, others' is not. */
 static void mute(oc_model *m)
 {
-    float *o = oc_model_at(m, OC_P_O_W, 0)->f32, *f2 = oc_model_at(m, OC_P_F2_W, 1)->f32;
+    float *o = edit_at(m, OC_P_O_W, 0), *f2 = edit_at(m, OC_P_F2_W, 1);
     const oc_param *po = oc_layout_at(&m->layout, OC_P_O_W, 0);
     const oc_param *p2 = oc_layout_at(&m->layout, OC_P_F2_W, 1);
     for (int64_t r = 0; r < po->rows; r++)
@@ -368,8 +368,7 @@ static void test_magnitude(void **state)
             double least, most;
             // layer 1's FFN is larger: globally it loses less
             for (int i = 0; i < 24 * 40; i++)
-                oc_model_at(c->model, OC_P_F1_W, 1)->f32[i] *= 4,
-                    oc_model_at(old->model, OC_P_F1_W, 1)->f32[i] *= 4;
+                edit_at(c->model, OC_P_F1_W, 1)[i] *= 4, edit_at(old->model, OC_P_F1_W, 1)[i] *= 4;
             OK(oc_prune_magnitude(&r->job, c->model, share, global, "pruned", keep, &err));
             assert_int_equal(event_count(r, OC_EV_sparsity_T), 2 * 6 + 1);
             double got = reached(r, &least, &most);

@@ -316,7 +316,7 @@ static void test_nan_and_memory(void **state)
     (void)state;
     oc_dims dims = small_dims(1, 16, 2, 16, 2);
     oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
-    float *w = oc_model_at(c->model, OC_P_F1_W, 0)->f32;
+    float *w = edit_at(c->model, OC_P_F1_W, 0);
     float keep = w[16 * 3 + 2];
     w[16 * 3 + 2] = NAN;
     FAILS(OC_NUMERIC, "intermediate.dense.weight",

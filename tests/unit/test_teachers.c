@@ -315,11 +315,11 @@ static void test_cache(void **state)
     c->config.max_len = 10;
     logits_of(r, c, &d, z, false);
     c->config.max_len = 24;
-    oc_model_at(c->model, OC_P_CLS_B, -1)->f32[1] += 0.5f;
+    edit_at(c->model, OC_P_CLS_B, -1)[1] += 0.5f;
     logits_of(r, c, &d, z, false);
     for (int i = 0; i < 90; i++)
         NEAR(z[i] - first[i], i % 3 == 1 ? 0.5 : 0, 1e-5);
-    oc_model_at(c->model, OC_P_CLS_B, -1)->f32[1] -= 0.5f;
+    edit_at(c->model, OC_P_CLS_B, -1)[1] -= 0.5f;
     logits_of(r, c, &d, again, true);
     assert_memory_equal(first, again, sizeof first);
     oc_strlist names = {0};
@@ -391,7 +391,7 @@ static void test_cache_that_cannot_be_written(void **state)
     FAILS(OC_STATE, "no trained classifier",
           oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, z, &err));
     c->head_missing = false;
-    oc_model_at(c->model, OC_P_CLS_B, -1)->f32[0] = INFINITY;
+    edit_at(c->model, OC_P_CLS_B, -1)[0] = INFINITY;
     FAILS(OC_NUMERIC, "note 0", oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, z, &err));
     oc_dataset_release(&d);
     oc_dataset_release(&three);

@@ -428,7 +428,7 @@ static void test_not_a_number(void **state)
     s.r->job.set.finetune_lr = 1e-3;
     s.r->job.set.run_checkpoint_s = 1000;
     c = start_model(&s);
-    oc_model_at(c->model, OC_P_CLS_B, -1)->f32[0] = NAN;
+    edit_at(c->model, OC_P_CLS_B, -1)[0] = NAN;
     oc_train_spec spec = spec_of(&s, c);
     FAILS(OC_NUMERIC, "the loss is not a finite number at step 0",
           oc_train(&s.r->job, &spec, NULL, &err));
