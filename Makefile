@@ -112,7 +112,7 @@ $(BIN): $(BUILD)/tui/main.o $(LIB_tui)
 # Which layer a test may reach: by folder, or by name inside unit/.
 UNIT_sessions := test_state test_series test_workbench test_command test_replay test_session
 UNIT_tui := test_keys test_repl test_cli
-TESTS_core     := $(wildcard tests/kernels/test_*.c tests/grad/test_*.c tests/parity/test_*.c) \
+TESTS_core     := $(wildcard tests/kernels/test_*.c tests/grad/test_*.c tests/parity/test_*.c tests/interop/test_*.c) \
                   $(filter-out $(patsubst %,tests/unit/%.c,$(UNIT_sessions) $(UNIT_tui)),$(wildcard tests/unit/test_*.c))
 TESTS_sessions := $(wildcard tests/journal/test_*.c) $(wildcard $(patsubst %,tests/unit/%.c,$(UNIT_sessions)))
 TESTS_views    := $(wildcard tests/views/test_*.c)
