@@ -102,12 +102,12 @@ static oc_status fill_table(oc_vocab *v, const char *what, oc_err *err)
         const char *s = v->text + v->start[id];
         size_t len = token_bytes(v, id);
         uint64_t h = oc__hash_bytes(OC__HASH_START, s, len);
-        if (len == 0 || oc__vocab_find(v, h, s, len, 0) >= 0) {
-            v->n_dup++;
+        int32_t before = len > 0 ? oc__vocab_find(v, h, s, len, 0) : -1;
+        v->n_dup += len == 0 || before >= 0;
+        if (len == 0)
             continue;
-        }
         uint32_t i = (uint32_t)(h >> v->shift);
-        while (v->table[i].id >= 0)
+        while (v->table[i].id >= 0 && v->table[i].id != before)
             i = (i + 1) & v->mask;
         v->table[i] = (oc__vocab_slot){.tag = (uint32_t)h, .id = id};
     }
@@ -123,7 +123,7 @@ static oc_status find_special(oc_vocab *v, const char *what, oc_err *err)
         *to[i] = oc_vocab_id(v, name[i], strlen(name[i]));
         if (*to[i] < 0 && to[i] != &v->special.mask)
             return OC_FAIL(err, OC_FORMAT,
-                           "%s has no line %s among its %d; a BERT vocabulary was expected", what,
+                           "%s has no token %s among its %d; a BERT vocabulary was expected", what,
                            name[i], (int)v->V);
     }
     return OC_OK;
@@ -149,8 +149,8 @@ static bool has_upper(const char *s, size_t n)
 
 static void describe(oc_vocab *v)
 {
-    for (int32_t id = 0; id < v->V && !v->cased; id++)
-        v->cased = has_upper(v->text + v->start[id], token_bytes(v, id));
+    for (int32_t id = 0; id < v->V; id++)
+        v->n_upper += has_upper(v->text + v->start[id], token_bytes(v, id));
 }
 
 static oc_status make_key(oc_vocab *v, oc_err *err)
@@ -265,9 +265,14 @@ oc_special_ids oc_vocab_special(const oc_vocab *v)
     return v->special;
 }
 
+int32_t oc_vocab_n_upper(const oc_vocab *v)
+{
+    return v->n_upper;
+}
+
 bool oc_vocab_looks_cased(const oc_vocab *v)
 {
-    return v->cased;
+    return v->n_upper > 0;
 }
 
 void oc_vocab_key(const oc_vocab *v, char out[33])

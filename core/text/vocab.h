@@ -16,8 +16,8 @@ typedef struct oc_vocab oc_vocab; /* immutable after construction; any thread */
  * Load vocab.txt: LF or CRLF, UTF-8. [PAD] [UNK] [CLS] [SEP] must be there ([MASK] need not).
  *   out  out  owned, oc_vocab_free()
  * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT (empty, invalid UTF-8, a special token missing,
- * longer than 2^21 lines; duplicate and blank lines keep their id, the first one wins look-ups,
- * and are counted).
+ * longer than 2^21 lines; duplicate and blank lines take an id and are counted; the last of
+ * equal lines wins look-ups, as in the original's dictionary).
  */
 oc_status oc_vocab_load(const char *path, oc_vocab **out, oc_err *err) OC_NODISCARD;
 oc_status oc_vocab_parse(const char *text, size_t n, const char *what, oc_vocab **out,
@@ -36,7 +36,8 @@ typedef struct oc_special_ids {
 } oc_special_ids;
 oc_special_ids oc_vocab_special(const oc_vocab *v);
 
-/* True when ordinary entries contain upper-case letters: a cased vocabulary. */
+/* Ordinary entries that lower-casing would change; a vocabulary that has some looks cased. */
+int32_t oc_vocab_n_upper(const oc_vocab *v);
 bool oc_vocab_looks_cased(const oc_vocab *v);
 /* Content key (32 hex digits) of the tokens in order. */
 void oc_vocab_key(const oc_vocab *v, char out[33]);

@@ -29,7 +29,7 @@ struct oc_vocab {
     int32_t n_dup;
     size_t max_bytes; /* longest token */
     oc_special_ids special;
-    bool cased;
+    int32_t n_upper; /* entries that lower-casing would change */
     char key[33];
 };
 

@@ -1,5 +1,5 @@
 /*
- * tests/fuzz/fuzz_vocab.c - any bytes as vocab.txt; every token is found under its first line.
+ * tests/fuzz/fuzz_vocab.c - any bytes as vocab.txt; every token is found under its last line.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (int32_t id = 0; id < oc_vocab_size(v); id++) {
         const char *t = oc_vocab_token(d, id);
         int32_t found = oc_vocab_id(d, t, strlen(t));
-        require(found <= id && (found >= 0 || !*t));
+        require(found >= id || (found < 0 && !*t));
         require(found < 0 || !strcmp(oc_vocab_token(v, found), t));
         lost += found != id;
     }
