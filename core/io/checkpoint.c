@@ -5,19 +5,7 @@
 #include "core/base/alloc.h"
 #include "core/base/file.h"
 #include "core/base/hash.h"
-#include "core/base/json.h"
 #include "core/io/checkpoint_map.h"
-
-const char *oc_casing_from_text(oc_casing_from f)
-{
-    switch (f) {
-    case OC_CASING_TOKENIZER_CONFIG: return OC__CKPT_TOKENIZER;
-    case OC_CASING_CONFIG: return OC__CKPT_CONFIG;
-    case OC_CASING_GUESSED: return "guessed from " OC__CKPT_VOCAB;
-    case OC_CASING_MADE: return "made with the model";
-    }
-    return "unknown";
-}
 
 /* --- where it is ------------------------------------------------------------------------------ */
 
@@ -53,62 +41,19 @@ static oc_status find_place(const char *path, place *at, oc_err *err)
 
 /* --- its tokenizer ---------------------------------------------------------------------------- */
 
-/* do_lower_case (-1: not said) and model_max_length (0: not said) of tokenizer_config.json. */
-static oc_status read_tokenizer_config(const char *dir, int *lower, int64_t *max_len, oc_err *err)
-{
-    char path[OC_PATH_MAX];
-    *lower = -1;
-    *max_len = 0;
-    OC_TRY(oc_path_join(path, dir, OC__CKPT_TOKENIZER, err));
-    if (!oc_path_exists(path))
-        return OC_OK;
-    oc_json *j;
-    OC_TRY(oc_json_read_file(path, (size_t)64 << 20, &j, err));
-    const oc_json *l = oc_json_get(j, "do_lower_case");
-    oc_status rc = OC_OK;
-    if (!oc_json_is_object(j))
-        rc = OC_FAIL(err, OC_FORMAT, "%s: a JSON object was expected", path);
-    else if (oc_json_is_bool(l))
-        *lower = oc_json_bool(l, false);
-    else if (l && !oc_json_is_null(l))
-        rc = OC_FAIL(err, OC_FORMAT, "%s: do_lower_case must be true or false", path);
-    // "No limit" is written as a huge number there.
-    if (!oc_json_i64(oc_json_get(j, "model_max_length"), 3, INT32_MAX, max_len))
-        *max_len = 0;
-    oc_json_free(j);
-    return rc;
-}
-
 static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
 {
-    char path[OC_PATH_MAX];
-    int lower;
-    int64_t max_len;
-    OC_TRY(read_tokenizer_config(dir, &lower, &max_len, err));
-    OC_TRY(oc_path_join(path, dir, OC__CKPT_VOCAB, err));
-    oc_vocab *v;
-    OC_TRY(oc_vocab_load(path, &v, err));
-    oc_status rc = OC_OK;
-    if (oc_vocab_size(v) != c->config.dims.V)
-        rc =
-            OC_FAIL(err, OC_FORMAT,
-                    "%s has %d entries, but the model's vocab_size is %d: it is not its vocabulary",
-                    path, (int)oc_vocab_size(v), (int)c->config.dims.V);
-    c->casing_from = lower >= 0                  ? OC_CASING_TOKENIZER_CONFIG
-                     : c->config.lower_case >= 0 ? OC_CASING_CONFIG
-                                                 : OC_CASING_GUESSED;
-    if (lower < 0)
-        lower = c->config.lower_case >= 0 ? c->config.lower_case : !oc_vocab_looks_cased(v);
-    if (rc == OC_OK)
-        rc = oc_tokenizer_new(v, lower == 1, &c->tok, err);
-    if (rc != OC_OK) {
-        oc_vocab_free(v);
-        return rc;
-    }
-    c->config.lower_case = lower;
-    c->config.pad_id = oc_vocab_special(v).pad;
-    if (c->config.max_len == 0 && max_len < c->config.dims.P)
-        c->config.max_len = (int32_t)max_len;
+    oc_tokenizer_files f;
+    oc_tokenizer_ask ask = {.V = c->config.dims.V, .lower_case = c->config.lower_case};
+    OC_TRY(oc_tokenizer_files_read(dir, &ask, &f, err));
+    c->tok = f.tok;
+    f.tok = NULL;
+    c->casing_from = f.casing_from;
+    c->config.lower_case = c->tok->lowercase;
+    c->config.pad_id = oc_vocab_special(c->tok->vocab).pad;
+    if (c->config.max_len == 0 && f.max_len < c->config.dims.P)
+        c->config.max_len = f.max_len;
+    oc_tokenizer_files_release(&f);
     return OC_OK;
 }
 

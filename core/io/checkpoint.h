@@ -15,24 +15,16 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 #include "core/io/config.h"
+#include "core/io/tokenizer_files.h"
 #include "core/io/weights.h"
 #include "core/nn/model.h"
 #include "core/text/wordpiece.h"
-
-typedef enum {
-    OC_CASING_TOKENIZER_CONFIG,
-    OC_CASING_CONFIG,
-    OC_CASING_GUESSED,
-    OC_CASING_MADE
-} oc_casing_from;
-/* "tokenizer_config.json", "guessed from vocab.txt", ... */
-const char *oc_casing_from_text(oc_casing_from f);
 
 typedef struct oc_checkpoint {
     oc_config config;    /* config.dims == model->dims */
     oc_model *model;     /* owned */
     oc_weights *weights; /* owned: what the model's weights are borrowed from; NULL: nothing is */
-    oc_strlist remarks;  /* owned: a sentence for each thing about the weights a user should know */
+    oc_strlist remarks;  /* owned: a sentence for each thing a user should know of its files */
     oc_tokenizer *tok;   /* owned */
     oc_casing_from casing_from;
     bool head_missing; /* classifier was not in the file: random until trained */
@@ -47,10 +39,8 @@ typedef struct oc_checkpoint {
  * A missing classifier is allowed when `n_labels` > 0: a head of that size is made (seed), with a
  * pooler if that is missing too, and head_missing set. Names of tensors: core/io/checkpoint_map.h.
  * OC_FORMAT names the tensor that is missing (the first, and how many more), surplus, there twice or
- * of another shape; a vocabulary that is not V long is an error. K comes from config.json, else from
- * the classifier's rows.
- * Casing: tokenizer_config.json, else config.json (optimclm.do_lower_case), else guessed from
- * vocab.txt.
+ * of another shape. K comes from config.json, else from the classifier's rows.
+ * Vocabulary, casing: core/io/tokenizer_files.h.
  * Returns OC_OK, OC_IO, OC_NOMEM, OC_FORMAT, OC_UNSUPPORTED (another architecture, named), OC_SHAPE.
  * Threads: any.
  */

@@ -216,7 +216,7 @@ static oc_status take_name(const char *temp, const char *dir, const char *aside,
 static oc_status follow_model(oc_checkpoint *c, oc_err *err)
 {
     const oc_model *m = c->model;
-    if (oc_vocab_size(c->tok->vocab) != m->dims.V)
+    if (oc_vocab_size(c->tok->vocab) > m->dims.V)
         return OC_FAIL(err, OC_SHAPE,
                        "the vocabulary has %d entries, but the model's vocab_size is %d",
                        (int)oc_vocab_size(c->tok->vocab), (int)m->dims.V);

@@ -11,7 +11,7 @@ static const struct {
     const char *bytes, *what;
 } known[] = {
     {0, "version https://git-lfs",
-     "a Git LFS pointer, not the weights; fetch them with `git lfs pull`"},
+     "a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"},
     {0, "PK\003\004", "a zip archive (a PyTorch .bin file?)"},
     {0, "\200\002", "a Python pickle (an old PyTorch .bin file?)"},
     {0, "\x89HDF", "an HDF5 file (TensorFlow weights?)"},
@@ -40,7 +40,7 @@ const char *oc_sniff(const void *data, size_t n)
     for (int i = 0; i < OC_COUNT(html); i++) {
         size_t k = strlen(html[i]);
         if (n - at >= k && !strncasecmp(p + at, html[i], k))
-            return "a web page (HTML), not weights; download the file itself";
+            return "a web page (HTML), not the file itself; download it again";
     }
     return NULL;
 }
