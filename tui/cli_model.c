@@ -84,22 +84,40 @@ int oc_cli_inspect(oc_cli *c)
 
 /* --- tokenize ---------------------------------------------------------------------------------- */
 
-/* A model folder, or a vocab.txt by itself (casing guessed then). */
-static oc_status open_tokenizer(const char *path, oc_checkpoint **k, oc_tokenizer **t, oc_err *err)
+/* A model's folder, with or without weights, or a vocab.txt or tokenizer.json by itself. */
+static oc_status open_tokenizer(const char *path, oc_tokenizer_files *f, oc_err *err)
 {
-    if (!oc_str_ends(path, ".txt")) {
-        OC_TRY(oc_checkpoint_load(path, 2, 0, k, err));
-        *t = (*k)->tok;
-        return OC_OK;
+    char at[OC_PATH_MAX];
+    oc_tokenizer_ask ask = {.lower_case = -1};
+    if (oc_path_is_dir(path)) {
+        OC_TRY(oc_path_join(at, path, "config.json", err));
+        if (oc_path_exists(at)) {
+            oc_config c;
+            OC_TRY(oc_config_read(at, &c, err));
+            ask = (oc_tokenizer_ask){.V = c.dims.V, .lower_case = c.lower_case};
+            oc_config_release(&c);
+        }
     }
-    oc_vocab *v;
-    OC_TRY(oc_vocab_load(path, &v, err));
-    return oc_tokenizer_new(v, !oc_vocab_looks_cased(v), t, err);
+    return oc_tokenizer_files_read(path, &ask, f, err);
 }
 
-static oc_status tokenize_one(const oc_tokenizer *t, const char *text, size_t n, bool json,
+static const char *casing_of(const oc_tokenizer *t)
+{
+    return t->lowercase ? "uncased" : "cased";
+}
+
+static void say_where_from(const oc_tokenizer_files *f)
+{
+    fprintf(stderr, "tokens from %s; %s (%s)\n", f->tokens_from, casing_of(f->tok),
+            oc_casing_from_text(f->casing_from));
+    for (int64_t i = 0; i < f->remarks.n; i++)
+        fprintf(stderr, "%s\n", f->remarks.item[i]);
+}
+
+static oc_status tokenize_one(const oc_tokenizer_files *f, const char *text, size_t n, bool json,
                               oc_buf *out, oc_err *err)
 {
+    const oc_tokenizer *t = f->tok;
     oc_ids ids = {0};
     OC_TRY(oc_tokenize(t, text, n, &ids, err));
     if (json) {
@@ -115,6 +133,8 @@ static oc_status tokenize_one(const oc_tokenizer *t, const char *text, size_t n,
         for (int64_t i = 0; i < ids.n; i++)
             oc_jw_i64(&w, ids.id[i]);
         oc_jw_close(&w, ']');
+        oc_jw_kstr(&w, "casing", casing_of(t));
+        oc_jw_kstr(&w, "casing_from", oc_casing_from_text(f->casing_from));
         oc_jw_close(&w, '}');
     } else {
         for (int64_t i = 0; i < ids.n; i++)
@@ -128,7 +148,7 @@ static oc_status tokenize_one(const oc_tokenizer *t, const char *text, size_t n,
     return oc_buf_check(out, err);
 }
 
-static oc_status tokenize_stdin(const oc_tokenizer *t, bool json, oc_buf *out, oc_err *err)
+static oc_status tokenize_stdin(const oc_tokenizer_files *f, bool json, oc_buf *out, oc_err *err)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -136,7 +156,7 @@ static oc_status tokenize_stdin(const oc_tokenizer *t, bool json, oc_buf *out, o
     for (ssize_t n; st == OC_OK && (n = getline(&line, &cap, stdin)) >= 0;) {
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             n--;
-        st = tokenize_one(t, line, (size_t)n, json, out, err);
+        st = tokenize_one(f, line, (size_t)n, json, out, err);
         if (st == OC_OK && oc_cli_print(out) != OC_EXIT_DONE)
             break;
         oc_buf_clear(out);
@@ -149,24 +169,22 @@ int oc_cli_tokenize(oc_cli *c)
 {
     if (c->arg.n < 2)
         return oc_cli_usage(
-            "tokenize takes a model folder or a vocab.txt, and a text (or lines on standard input)");
+            "tokenize takes a model folder, a vocab.txt or a tokenizer.json, and a text (or lines on standard input)");
     oc_err err = {0};
-    oc_checkpoint *k = NULL;
-    oc_tokenizer *t = NULL;
+    oc_tokenizer_files f = {0};
     oc_buf out = {0}, text = {0};
-    oc_status st = open_tokenizer(c->arg.item[1], &k, &t, &err);
+    oc_status st = open_tokenizer(c->arg.item[1], &f, &err);
+    if (st == OC_OK)
+        say_where_from(&f);
     for (int64_t i = 2; i < c->arg.n; i++)
         oc_buf_fmt(&text, "%s%s", i > 2 ? " " : "", c->arg.item[i]);
     if (st == OC_OK)
-        st = c->arg.n > 2 ? tokenize_one(t, oc_buf_cstr(&text), text.len, c->json, &out, &err)
-                          : tokenize_stdin(t, c->json, &out, &err);
+        st = c->arg.n > 2 ? tokenize_one(&f, oc_buf_cstr(&text), text.len, c->json, &out, &err)
+                          : tokenize_stdin(&f, c->json, &out, &err);
     int rc = st == OC_OK ? oc_cli_print(&out) : oc_cli_fail(&err);
     oc_buf_release(&out);
     oc_buf_release(&text);
-    if (k)
-        oc_checkpoint_free(k);
-    else
-        oc_tokenizer_free(t);
+    oc_tokenizer_files_release(&f);
     return rc;
 }
 

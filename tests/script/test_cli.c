@@ -268,8 +268,18 @@ static void models_are_readable(void **state)
     j = json_of(r.out);
     assert_int_equal(oc_json_count(oc_json_get(j, "tokens")), oc_json_count(oc_json_get(j, "ids")));
     assert_true(oc_json_count(oc_json_get(j, "ids")) >= 4);
+    assert_string_equal(oc_json_str(oc_json_get(j, "casing"), ""), "uncased");
+    assert_string_equal(oc_json_str(oc_json_get(j, "casing_from"), ""), "tokenizer_config.json");
+    assert_non_null(strstr(r.err, "tokens from vocab.txt; uncased (tokenizer_config.json)"));
     oc_json_free(j);
     drop(&r);
+    // A folder with nothing but a vocabulary, and a word of what was guessed.
+    done(sh("mkdir -p bare && cp sessions/base/models/student/vocab.txt bare/"));
+    r = sh("$B tokenize bare 'the patient'");
+    assert_int_equal(r.rc, 0);
+    assert_non_null(strstr(r.err, "so it is taken for uncased"));
+    drop(&r);
+    refused(sh("$B tokenize sessions 'the patient'"), 1, "neither vocab.txt nor tokenizer.json");
     r = sh(
         "$B bench sessions/base/models/student sessions/base/models/quantized --seconds 0.2 --threads 1 --batch 1 --length 16 --json");
     j = json_of(r.out);
@@ -325,7 +335,7 @@ static void bad_models_are_one_sentence(void **state)
         "rm -rf m && cp -r sessions/base/models/student m && head -c 5000 m/model.safetensors > t && mv t m/model.safetensors"));
     refused(sh("$B inspect m"), 1, "model.safetensors");
     done(sh(
-        "rm -rf m && cp -r sessions/base/models/student m && head -n -5 m/vocab.txt > t && mv t m/vocab.txt"));
+        "rm -rf m && cp -r sessions/base/models/student m && head -n -64 m/vocab.txt > t && mv t m/vocab.txt"));
     refused(sh("$B inspect m"), 1, "vocab");
     done(sh("rm -rf m && cp -r sessions/base/models/student m && echo '{' > m/config.json"));
     refused(sh("$B inspect m"), 1, "config.json");
