@@ -188,9 +188,16 @@ static void summarize(bench *b)
     for (int32_t i = 0; i < b->n; i++) {
         double *ms = b->ms + (int64_t)i * MAX_ROUNDS;
         b->cases[i].median_ms = oc_median(ms, b->rounds);
+        b->cases[i].p25_ms = oc_quantile_sorted(ms, b->rounds, 0.25);
+        b->cases[i].p75_ms = oc_quantile_sorted(ms, b->rounds, 0.75);
         b->cases[i].p95_ms = oc_quantile_sorted(ms, b->rounds, 0.95);
         b->cases[i].n = b->rounds;
     }
+}
+
+double oc_latency_spread(const oc_latency_case *c)
+{
+    return c->median_ms > 0 ? (c->p75_ms - c->p25_ms) / c->median_ms : 0;
 }
 
 static void bench_release(bench *b)

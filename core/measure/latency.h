@@ -15,12 +15,17 @@ typedef struct oc_latency_case {
     int32_t n_models;
     int32_t threads, batch, length; /* in: length in tokens, all notes alike */
     double median_ms, p95_ms;       /* out */
+    double p25_ms, p75_ms;          /* out: the middle half of the runs */
     int32_t n;                      /* out: timed runs */
 } oc_latency_case;
 
 /* stop: polled between runs; non-zero ends with OC_CANCELLED. budget_ms: time for all cases. */
 oc_status oc_latency_measure(oc_latency_case *cases, int32_t n, double budget_ms,
                              int (*stop)(void *), void *ctx, oc_err *err) OC_NODISCARD;
+
+/* Middle half of the runs as a share of the median: on a quiet machine a few hundredths. */
+double oc_latency_spread(const oc_latency_case *c);
+#define OC_LATENCY_NOISY 0.10 /* spread beyond which a difference of a few percent means nothing */
 
 double oc_median(double *x, int64_t n); /* sorts x */
 double oc_quantile_sorted(const double *x, int64_t n, double q);
