@@ -32,7 +32,7 @@ static const oc_cli_command commands[] = {
     {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize},
     {"predict", "MODEL [DATA]", "logits and probabilities of each note", "json ids hidden text label id max-len threads task", oc_cli_predict},
     {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval},
-    {"bench", "MODEL...", "median and p95 latency by threads, batch and length", "json threads batch length seconds", oc_cli_bench},
+    {"bench", "[MODEL...]", "median and p95 latency by threads, batch and length; --doctor: what spoils timings here", "json threads batch length seconds doctor", oc_cli_bench},
     {"notes", "", "write synthetic admission notes in MIMIC-III layout", "task rows seed out first noise label-list", oc_cli_notes},
     {"manual", "PART", "the tables the man pages are made of", "", oc_cli_man},
 };
@@ -137,6 +137,7 @@ enum {
     O_MAX_LEN,
     O_NOISE,
     O_SECONDS,
+    O_DOCTOR,
     O_HELP,
     O_VERSION
 };
@@ -152,7 +153,7 @@ static const struct option options[] = {
     {"id", required_argument, NULL, O_ID}, {"threads", required_argument, NULL, O_THREADS}, {"batch", required_argument, NULL, O_BATCH},
     {"length", required_argument, NULL, O_LENGTH}, {"rows", required_argument, NULL, O_ROWS}, {"first", required_argument, NULL, O_FIRST},
     {"seed", required_argument, NULL, O_SEED}, {"max-len", required_argument, NULL, O_MAX_LEN}, {"noise", required_argument, NULL, O_NOISE},
-    {"seconds", required_argument, NULL, O_SECONDS}, {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
+    {"seconds", required_argument, NULL, O_SECONDS}, {"doctor", no_argument, NULL, O_DOCTOR}, {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
     {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -248,6 +249,7 @@ static bool take(oc_cli *c, int code, const char *v)
     case O_MAX_LEN: return whole(code, v, 3, 4096, &c->max_len);
     case O_NOISE: return real(code, v, 0, 1, &c->noise);
     case O_SECONDS: return real(code, v, 0.1, 3600, &c->seconds);
+    case O_DOCTOR: c->doctor = true; return true;
     case O_HELP: c->help = true; return true;
     case O_VERSION: c->version = true; return true;
     default: return false;

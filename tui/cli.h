@@ -23,7 +23,7 @@ typedef struct oc_cli {
     oc_strlist set;      /* --set K=V */
     const char *command; /* -c */
     const char *session;
-    bool json, headless, plain, help, version;
+    bool json, headless, plain, help, version, doctor;
     int64_t cols, rows_screen; /* --size */
     const char *as;            /* text ansi svg html json */
     double speed;
@@ -80,8 +80,8 @@ int oc_cli_notes(oc_cli *c);
 /* cli_predict.c */
 int oc_cli_predict(oc_cli *c);
 int oc_cli_eval(oc_cli *c);
+/* cli_bench.c */
 int oc_cli_bench(oc_cli *c);
-
 /* cli_man.c */
 int oc_cli_man(oc_cli *c); /* manual PART: the tables as roff, for man/ */
 

@@ -1,5 +1,5 @@
 /*
- * tui/cli_predict.c - predict, eval, bench: a model over a table, without a session.
+ * tui/cli_predict.c - predict, eval: a model over a table, without a session.
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "core/compress/encode.h"
 #include "core/engine/pipeline.h"
 #include "core/io/checkpoint.h"
-#include "core/measure/latency.h"
 #include "core/measure/metrics.h"
 #include "core/nn/loss.h"
 #include "tui/cli.h"
@@ -320,151 +319,5 @@ int oc_cli_eval(oc_cli *c)
     }
     oc_buf_release(&out);
     scored_release(&s);
-    return rc;
-}
-
-/* --- bench ------------------------------------------------------------------------------------- */
-
-enum { MAX_LIST = 16, MAX_MODELS = 32 };
-
-static oc_status numbers(const char *option, const char *text, int64_t hi, int32_t *out, int *n,
-                         oc_err *err)
-{
-    oc_strlist l = {0};
-    oc_status st = oc_strlist_split(&l, text, ',', err);
-    *n = 0;
-    for (int64_t i = 0; st == OC_OK && i < l.n; i++) {
-        int64_t v;
-        if (!oc_parse_i64(l.item[i], &v) || v < 1 || v > hi || *n == MAX_LIST)
-            st = OC_FAIL(err, OC_USAGE,
-                         "--%s has '%s'; it is a list of at most %d whole numbers from 1 to %lld",
-                         option, l.item[i], MAX_LIST, (long long)hi);
-        else
-            out[(*n)++] = (int32_t)v;
-    }
-    if (st == OC_OK && *n == 0)
-        st = OC_FAIL(err, OC_USAGE, "--%s is empty; it is a list such as 1,2", option);
-    oc_strlist_release(&l);
-    return st;
-}
-
-typedef struct bench {
-    oc_checkpoint *k[MAX_MODELS];
-    const oc_model *model[MAX_MODELS];
-    int n_models;
-    oc_latency_case *cases; /* owned */
-    int *owner;             /* owned: model of each case */
-    int n;
-} bench;
-
-static oc_status bench_plan(oc_cli *c, bench *b, oc_err *err)
-{
-    int32_t threads[MAX_LIST], batch[MAX_LIST], length[MAX_LIST];
-    int nt, nb, nl;
-    char cores[16];
-    snprintf(cores, sizeof cores, oc_par_cores() > 1 ? "1,%d" : "%d", oc_par_cores());
-    OC_TRY(numbers("threads", c->threads ? c->threads : cores, 1024, threads, &nt, err));
-    OC_TRY(numbers("batch", c->batch ? c->batch : "1,8", 4096, batch, &nb, err));
-    OC_TRY(numbers("length", c->length ? c->length : "128", 4096, length, &nl, err));
-    int max = nt * nb * nl * b->n_models;
-    b->cases = oc_calloc((size_t)max, sizeof *b->cases);
-    b->owner = oc_calloc((size_t)max, sizeof *b->owner);
-    if (!b->cases || !b->owner)
-        return OC_FAIL(err, OC_NOMEM, "out of memory");
-    for (int i = 0; i < nt * nb * nl; i++) {
-        for (int m = 0; m < b->n_models; m++) {
-            oc_latency_case *k = &b->cases[b->n];
-            *k = (oc_latency_case){.models = &b->model[m],
-                                   .n_models = 1,
-                                   .threads = threads[i / (nb * nl)],
-                                   .batch = batch[i / nl % nb],
-                                   .length = length[i % nl]};
-            if (k->length > b->model[m]->dims.P)
-                return OC_FAIL(err, OC_USAGE, "--length has %d; %s has %d positions", k->length,
-                               b->k[m]->path, b->model[m]->dims.P);
-            b->owner[b->n++] = m;
-        }
-    }
-    return OC_OK;
-}
-
-static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
-{
-    oc_jw w = {.out = out};
-    if (c->json) {
-        oc_jw_open(&w, '{');
-        oc_jw_key(&w, "rows");
-        oc_jw_open(&w, '[');
-    } else {
-        oc_buf_fmt(out, "%-32s %-9s %7s %6s %7s %11s %11s %8s\n", "model", "precision", "threads",
-                   "batch", "length", "median ms", "p95 ms", "to first");
-    }
-    for (int i = 0; i < b->n; i++) {
-        const oc_latency_case *k = &b->cases[i];
-        const char *name = b->k[b->owner[i]]->path;
-        const char *precision = oc_model_is_f32(k->models[0]) ? "f32" : "int8";
-        if (!c->json) {
-            // Ratio to the first model under the same setting.
-            const oc_latency_case *first = &b->cases[i - b->owner[i]];
-            const char *shown = strlen(name) > 32 ? name + strlen(name) - 32 : name;
-            oc_buf_fmt(out, "%-32s %-9s %7d %6d %7d %11.3f %11.3f %7.2fx\n", shown, precision,
-                       k->threads, k->batch, k->length, k->median_ms, k->p95_ms,
-                       first->median_ms / k->median_ms);
-            continue;
-        }
-        oc_jw_open(&w, '{');
-        oc_jw_kstr(&w, "model", name);
-        oc_jw_kstr(&w, "precision", precision);
-        oc_jw_ki64(&w, "threads", k->threads);
-        oc_jw_ki64(&w, "batch", k->batch);
-        oc_jw_ki64(&w, "length", k->length);
-        oc_jw_kf64(&w, "median_ms", k->median_ms);
-        oc_jw_kf64(&w, "p95_ms", k->p95_ms);
-        oc_jw_close(&w, '}');
-    }
-    if (c->json) {
-        oc_jw_close(&w, ']');
-        oc_jw_close(&w, '}');
-        oc_buf_ch(out, '\n');
-    }
-}
-
-static int never(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-int oc_cli_bench(oc_cli *c)
-{
-    if (c->arg.n < 2 || c->arg.n > MAX_MODELS + 1)
-        return oc_cli_usage("bench takes one to %d model folders", MAX_MODELS);
-    bench b = {0};
-    oc_err err = {0};
-    oc_status st = OC_OK;
-    for (int64_t i = 1; st == OC_OK && i < c->arg.n; i++) {
-        st = oc_cli_load(c->arg.item[i], 2, &b.k[b.n_models], &err);
-        if (st == OC_OK) {
-            b.model[b.n_models] = b.k[b.n_models]->model;
-            b.n_models++;
-        }
-    }
-    if (st == OC_OK)
-        st = bench_plan(c, &b, &err);
-    if (st == OC_OK)
-        st = oc_latency_measure(b.cases, b.n, c->seconds * 1000, never, NULL, &err);
-    oc_buf out = {0};
-    int rc;
-    if (st == OC_OK) {
-        bench_print(c, &b, &out);
-        rc = oc_cli_print(&out);
-    } else {
-        rc = oc_cli_fail(&err);
-    }
-    oc_buf_release(&out);
-    for (int i = 0; i < b.n_models; i++)
-        oc_checkpoint_free(b.k[i]);
-    oc_free(b.cases);
-    oc_free(b.owner);
     return rc;
 }

@@ -53,8 +53,11 @@ static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
     c->config.pad_id = oc_vocab_special(c->tok->vocab).pad;
     if (c->config.max_len == 0 && f.max_len < c->config.dims.P)
         c->config.max_len = f.max_len;
+    oc_status rc = OC_OK;
+    for (int64_t i = 0; i < f.remarks.n && rc == OC_OK; i++)
+        rc = oc_strlist_add(&c->remarks, f.remarks.item[i], strlen(f.remarks.item[i]), err);
     oc_tokenizer_files_release(&f);
-    return OC_OK;
+    return rc;
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */

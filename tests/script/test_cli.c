@@ -286,6 +286,14 @@ static void models_are_readable(void **state)
     assert_int_equal(oc_json_count(oc_json_get(j, "rows")), 2);
     oc_json_free(j);
     drop(&r);
+    // More threads than any machine has: always something to find.
+    r = sh("$B bench --doctor --threads 1000 --json");
+    assert_int_equal(r.rc, 3);
+    j = json_of(r.out);
+    assert_false(oc_json_bool(oc_json_get(j, "fine"), true));
+    assert_true(oc_json_count(oc_json_get(j, "findings")) >= 1);
+    oc_json_free(j);
+    drop(&r);
     // Ready-made ids: the same logits with and without a padded tail, and every hidden state.
     write_in_dir(
         "ids.jsonl",
