@@ -57,7 +57,7 @@ LIB_tui      := $(BUILD)/libtui.a $(LIB_views)
 
 BIN := $(BUILD)/optimclm
 
-.PHONY: all deps build demo check test fuzz bench lint format accept install uninstall clean distclean help man
+.PHONY: all deps build demo check test fuzz bench bench-kernels bench-paper lint format accept install uninstall clean distclean help man
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -153,11 +153,17 @@ accept:
 	@$(MAKE) --no-print-directory $(call test_bin,$(TESTS_views))
 	@for t in $(call test_bin,$(TESTS_views)); do UPDATE_GOLDEN=1 $$t || exit 1; done; git diff --stat -- tests/views
 
-BENCHES := $(call test_bin,$(wildcard tests/bench/bench_*.c))
-$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(LIB_core)
+BENCHES := $(call test_bin,$(wildcard tests/bench/bench_*.c tests/bench/make_*.c tests/bench/peer_*.c))
+$(BUILD)/tests/bench/bench_models: $(BUILD)/tests/bench/peers.o
+$(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB_core)
 	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
+# ARGS goes to bench_models: make bench ARGS="--models tinybert-4l --parts fixed,train"
 bench: $(BIN) $(BENCHES)
-	@for b in $(BENCHES); do $$b || exit 1; done
+	@BUILD=$(BUILD) tests/bench/bench.sh $(ARGS)
+bench-kernels: $(BENCHES)
+	@$(BUILD)/tests/bench/bench_kernels
+bench-paper: $(BIN) $(BENCHES)
+	@BUILD=$(BUILD) tests/bench/bench.sh --parts paper --seconds 20
 
 # --- people --------------------------------------------------------------------------------
 
@@ -203,7 +209,8 @@ help:
 	echo "demo           deps, build, and run the whole pipeline on synthetic notes"; \
 	echo "check          deps, build, and run every test       (SAN=address,undefined  MODE=debug  WERROR=1)"; \
 	echo "test T=NAME    one test binary                       fuzz [T=NAME]  libFuzzer targets (clang)"; \
-	echo "bench          benchmarks                            accept  rewrite the views' goldens"; \
+	echo "bench [ARGS=]  our models against installed peers    bench-kernels bench-paper"; \
+	echo "accept         rewrite the views' goldens"; \
 	echo "man            rewrite the tables inside man/"; \
 	echo "lint format    checks and layout of the sources      install uninstall [DESTDIR= PREFIX=]"; \
 	echo "clean distclean"

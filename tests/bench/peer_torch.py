@@ -1,0 +1,246 @@
+"""PyTorch in the model benchmark: eager, traced, quantize_dynamic and a training step.
+
+A plain BERT of stock layers (separate query, key and value, scores, masked softmax), weights from
+MODEL-f32/model.safetensors, batches padded with an attention mask as people run them. Protocol:
+tests/bench/peers.h. Needs torch and numpy.
+"""
+import ctypes
+import json
+import math
+import os
+import re
+import sys
+import time
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # qnnpack warns at every layer
+try:
+    import numpy as np
+    import torch
+    from torch import nn
+    import torch.nn.functional as F
+except Exception as e:  # whatever keeps torch from loading is the reason to show
+    print("absent", str(e).replace("\n", " "), flush=True)
+    sys.exit(1)
+
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        n = int.from_bytes(f.read(8), "little")
+        head = json.loads(f.read(n))
+        data = f.read()
+    out = {}
+    for name, t in head.items():
+        if name == "__metadata__":
+            continue
+        a, b = t["data_offsets"]
+        out[name] = torch.from_numpy(
+            np.frombuffer(data[a:b], dtype=np.float32).reshape(t["shape"]).copy())
+    return out
+
+
+class Layer(nn.Module):
+    def __init__(self, H, A, ffn, p):
+        super().__init__()
+        self.A, self.sqrt_D = A, math.sqrt(H // A)
+        self.query, self.key, self.value = nn.Linear(H, H), nn.Linear(H, H), nn.Linear(H, H)
+        self.out, self.ln1 = nn.Linear(H, H), nn.LayerNorm(H, eps=1e-12)
+        self.up, self.down, self.ln2 = nn.Linear(H, ffn), nn.Linear(ffn, H), nn.LayerNorm(H, eps=1e-12)
+        self.drop = nn.Dropout(p)
+
+    def heads(self, x):
+        B, T, H = x.shape
+        return x.view(B, T, self.A, H // self.A).permute(0, 2, 1, 3)
+
+    def forward(self, x, bias):
+        q, k, v = self.heads(self.query(x)), self.heads(self.key(x)), self.heads(self.value(x))
+        s = torch.matmul(q, k.transpose(-1, -2)) / self.sqrt_D + bias
+        c = torch.matmul(self.drop(torch.softmax(s, dim=-1)), v)
+        c = c.permute(0, 2, 1, 3).contiguous().view(x.shape)
+        x = self.ln1(x + self.drop(self.out(c)))
+        return self.ln2(x + self.drop(self.down(F.gelu(self.up(x)))))
+
+
+class Bert(nn.Module):
+    def __init__(self, folder, p=0.1):
+        super().__init__()
+        w = read_safetensors(os.path.join(folder, "model.safetensors"))
+        with open(os.path.join(folder, "config.json")) as f:
+            c = json.load(f)
+        H, A, L = c["hidden_size"], c["num_attention_heads"], c["num_hidden_layers"]
+        V, P = w["bert.embeddings.word_embeddings.weight"].shape[0], c["max_position_embeddings"]
+        self.word, self.pos = nn.Embedding(V, H), nn.Embedding(P, H)
+        self.segment = nn.Embedding(2, H)
+        self.ln, self.drop = nn.LayerNorm(H, eps=1e-12), nn.Dropout(p)
+        self.layer = nn.ModuleList(Layer(H, A, c["intermediate_size"], p) for _ in range(L))
+        self.pooler, self.classifier = nn.Linear(H, H), nn.Linear(H, 2)
+        self.load(w, L)
+
+    def load(self, w, L):
+        names = {"word": "bert.embeddings.word_embeddings", "pos": "bert.embeddings.position_embeddings",
+                 "segment": "bert.embeddings.token_type_embeddings", "ln": "bert.embeddings.LayerNorm",
+                 "pooler": "bert.pooler.dense", "classifier": "classifier"}
+        part = {"query": "attention.self.query", "key": "attention.self.key",
+                "value": "attention.self.value", "out": "attention.output.dense",
+                "ln1": "attention.output.LayerNorm", "up": "intermediate.dense",
+                "down": "output.dense", "ln2": "output.LayerNorm"}
+        for i in range(L):
+            for k, v in part.items():
+                names["layer.%d.%s" % (i, k)] = "bert.encoder.layer.%d.%s" % (i, v)
+        state = {}
+        for k in self.state_dict():
+            stem, leaf = k.rsplit(".", 1)
+            state[k] = w[names[stem] + "." + leaf]
+        self.load_state_dict(state)
+
+    def forward(self, ids, mask):
+        T = ids.shape[1]
+        x = self.word(ids) + self.pos(torch.arange(T))[None] + self.segment(torch.zeros_like(ids))
+        x = self.drop(self.ln(x))
+        bias = (1.0 - mask[:, None, None, :].float()) * -10000.0
+        for l in self.layer:
+            x = l(x, bias)
+        return self.classifier(self.drop(torch.tanh(self.pooler(x[:, 0]))))
+
+
+def find_blas():
+    """(name, set_threads): OpenBLAS with its own threads does not follow torch.set_num_threads."""
+    with open("/proc/self/maps") as f:
+        libs = set(re.findall(r"(/\S*(?:blas|mkl)\S*)", f.read()))
+    for path in libs:
+        lib = ctypes.CDLL(path)
+        if hasattr(lib, "openblas_set_num_threads"):
+            return "OpenBLAS", lib.openblas_set_num_threads
+    if any("libblas" in p for p in libs):
+        return "reference BLAS: slow in f32", None
+    return ("MKL" if any("mkl" in p for p in libs) else "its own BLAS"), None
+
+
+blas, blas_threads = find_blas()
+
+
+def made_id(b, i):
+    return 101 if i == 0 else 1000 + (b * 131 + i * 7919) % 29000
+
+
+def read_notes(source, count, length):
+    if source == "fixed":
+        return [[made_id(b, i) for i in range(length)] for b in range(count)]
+    with open(source) as f:
+        return [[int(t) for t in line.split()] for line in f][:count]
+
+
+def batches(source, count, batch, length):
+    notes = read_notes(source, count, length)
+    out = []
+    for at in range(0, len(notes), batch):
+        b = notes[at:at + batch]
+        T = max(max(len(n) for n in b), length)
+        ids = torch.zeros(len(b), T, dtype=torch.long)
+        mask = torch.zeros(len(b), T, dtype=torch.long)
+        for i, n in enumerate(b):
+            ids[i, :len(n)] = torch.tensor(n)
+            mask[i, :len(n)] = 1
+        out.append((ids, mask))
+    return out
+
+
+kept = {}
+work = {}
+
+
+def forget_others(model):
+    for k in [k for k in kept if k[0] != model]:
+        del kept[k]
+
+
+def inference_model(folder, variant):
+    m = Bert(folder).eval()
+    if variant == "traced":
+        with torch.inference_mode():
+            b = batches("fixed", 1, 1, 16)[0]
+            return torch.jit.freeze(torch.jit.trace(m, b))
+    if variant.startswith("int8-"):
+        torch.backends.quantized.engine = variant[5:]
+        return torch.quantization.quantize_dynamic(m, {nn.Linear}, dtype=torch.qint8)
+    return m
+
+
+def get(model, variant):
+    forget_others(model)
+    k = (model, variant)
+    if k not in kept:
+        # "a+b": an ensemble, one after another
+        kept[k] = [inference_model(m + "-f32", variant) for m in model.split("+")]
+    if variant.startswith("int8-"):
+        torch.backends.quantized.engine = variant[5:]
+    return kept[k]
+
+
+def infer(model, variant, todo, runs):
+    ms, first = [], None
+    nets = get(model, variant)
+    with torch.inference_mode():
+        for _ in range(runs):
+            t = time.perf_counter()
+            for i, (ids, mask) in enumerate(todo):
+                for net in nets:
+                    z = net(ids, mask)
+                if i == 0:
+                    first = z
+            ms.append((time.perf_counter() - t) * 1e3)
+    return ms, first[0].tolist()
+
+
+def train(model, todo, runs):
+    forget_others(model)
+    k = (model, "train")
+    if k not in kept:
+        net = Bert(model + "-f32").train()
+        kept[k] = net, torch.optim.AdamW(net.parameters(), lr=5e-5, weight_decay=0.01)
+    net, opt = kept[k]
+    ms = []
+    for _ in range(runs):
+        t = time.perf_counter()
+        for ids, mask in todo:
+            n = len(ids)
+            y, z_t = torch.arange(n) % 2, torch.tensor([[0.5, -0.5]]).expand(n, 2)
+            z = net(ids, mask)
+            kd = F.kl_div(F.log_softmax(z / 2, -1), F.softmax(z_t / 2, -1), reduction="batchmean") * 4
+            loss = 0.5 * F.cross_entropy(z, y) + 0.5 * kd
+            opt.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            opt.step()
+        ms.append((time.perf_counter() - t) * 1e3)
+    return ms, z[0].tolist()
+
+
+def answer(words):
+    mode, variant, model, threads, runs, source, count, batch, length = words
+    torch.set_num_threads(int(threads))
+    if blas_threads:
+        blas_threads(int(threads))
+    key = (source, count, batch, length)
+    if key not in work:
+        work.clear()
+        work[key] = batches(source, int(count), int(batch), int(length))
+    todo = work[key]
+    if mode == "train":
+        ms, first = train(model, todo, int(runs))
+    else:
+        ms, first = infer(model, variant, todo, int(runs))
+    return "ok " + " ".join("%.6f" % m for m in ms) + " ; " + " ".join("%.7g" % z for z in first)
+
+
+def main():
+    engines = [e for e in torch.backends.quantized.supported_engines if e not in ("none", "x86")]
+    variants = ["infer-f32 eager", "infer-f32 traced"] + ["infer-int8 int8-" + e for e in engines]
+    print("ready PyTorch " + torch.__version__ + " (" + blas + ")|" + "|".join(variants) + "|train eager", flush=True)
+    for line in sys.stdin:
+        try:
+            print(answer(line.split()), flush=True)
+        except Exception as e:
+            print("no", str(e).replace("\n", " "), flush=True)
+
+
+main()
