@@ -65,14 +65,27 @@ all: $(BIN)
 
 # --- objects -------------------------------------------------------------------------------
 
+# The suffix of a kernel's file names its ISA; a compiler that does not know one builds without it.
 ISA_FLAGS :=
+FLAGS_avx512vnni := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
+FLAGS_amx        := $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
+knows = $(shell $(CC) $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
 ifneq (,$(filter x86_64% i%86-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
 $(BUILD)/core/kernels/%_avx2.o: ISA_FLAGS := -mavx2 -mfma
+ifneq (,$(call knows,$(FLAGS_avx512vnni)))
+OC_CPPFLAGS += -DOC_HAVE_AVX512VNNI
+$(BUILD)/core/kernels/%_avx512vnni.o: ISA_FLAGS := $(FLAGS_avx512vnni)
 endif
-# Kernels are loops over floats; they are worth -O3 whatever the mode of the rest.
+ifneq (,$(call knows,$(FLAGS_amx)))
+OC_CPPFLAGS += -DOC_HAVE_AMX
+$(BUILD)/core/kernels/%_amx.o: ISA_FLAGS := $(FLAGS_amx)
+endif
+endif
+# Kernels are loops over floats; they are worth -O3 whatever the mode of the rest. Under a sanitizer
+# their unrolled loops take minutes to compile above -O1.
 ifeq ($(MODE),release)
-$(BUILD)/core/kernels/%.o: OPT := -O3
-$(BUILD)/core/nn/%.o: OPT := -O3
+$(BUILD)/core/kernels/%.o: OPT := $(if $(SAN),-O1,-O3)
+$(BUILD)/core/nn/%.o: OPT := $(if $(SAN),-O1,-O3)
 endif
 
 $(BUILD)/.flags: FORCE

@@ -13,8 +13,9 @@
 #include "core/kernels/kernels.h"
 #include "core/kernels/split.h"
 
-#define BLOCK_ROWS 8
-#define BLOCK_K    512
+#define BLOCK_ROWS 8 /* or one tile, where that is taller */
+#define MAX_ROWS   32
+#define MAX_K      1024
 #define STRIP_COLS 384
 
 static int64_t div_up(int64_t a, int64_t b)
@@ -55,6 +56,18 @@ void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, int8_t *dst)
     oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), pack_panels, &j);
 }
 
+/* Rows worked on at a time: whole tiles. */
+static int64_t block_rows(void)
+{
+    return OC_MAX(1, BLOCK_ROWS / oc_k->qmr) * oc_k->qmr;
+}
+
+/* Length of the blocks of k: as few as the ISA's limit allows, all about equal. */
+static int64_t block_k(int64_t Kp)
+{
+    return padded_k(div_up(Kp, OC_MAX(1, div_up(Kp, oc_k->qkc))));
+}
+
 typedef struct gemm_job {
     int64_t M;
     const int8_t *xq;
@@ -67,10 +80,10 @@ typedef struct gemm_job {
     oc_split split;
 } gemm_job;
 
-/* What one worker works on: sums of BLOCK_ROWS rows x a strip, and the rows prepared. */
+/* What one worker works on: sums of a block of rows x a strip, and the rows prepared. */
 typedef struct workspace {
-    int8_t rows[OC_S8_ROWS_BYTES(BLOCK_ROWS, BLOCK_K) + 64 * BLOCK_ROWS];
-    int32_t acc[BLOCK_ROWS * STRIP_COLS];
+    _Alignas(64) int8_t rows[OC_S8_ROWS_BYTES(MAX_ROWS, MAX_K) + 64 * BLOCK_ROWS];
+    int32_t acc[MAX_ROWS * STRIP_COLS];
 } workspace;
 
 /* acc (+)= rows [m0, m1) x panels [q0, q1) over k [k0, k0 + kc). */
@@ -92,12 +105,12 @@ static void multiply_block(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0
     }
 }
 
-/* Rows [m0, m1) x panels [q0, q1), at most BLOCK_ROWS x STRIP_COLS, finished. */
+/* Rows [m0, m1) x panels [q0, q1), at most a block x STRIP_COLS, finished. */
 static void multiply_strip(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                            workspace *ws)
 {
     const oc_packed_s8 *W = j->W;
-    int64_t cuts = OC_MAX(1, div_up(W->Kp, BLOCK_K)), kc = padded_k(div_up(W->Kp, cuts));
+    int64_t kc = block_k(W->Kp);
     for (int64_t k = 0; k < W->Kp; k += kc)
         multiply_block(j, m0, m1, q0, q1, k, OC_MIN(kc, W->Kp - k), ws);
     int64_t n0 = q0 * oc_k->qnr, n = OC_MIN(q1 * oc_k->qnr, W->N) - n0;
@@ -115,24 +128,23 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     (void)worker;
     const gemm_job *j = ctx;
     const oc_split *s = &j->split;
-    int64_t strip = STRIP_COLS / oc_k->qnr, qmr = oc_k->qmr;
+    int64_t strip = STRIP_COLS / oc_k->qnr, qmr = oc_k->qmr, rows = block_rows();
     workspace ws;
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
         int64_t m_end = OC_MIN(j->M, oc__split_at(s->rows, r + 1, s->n_rows) * qmr);
         int64_t q_end = oc__split_at(s->cols, c + 1, s->n_cols);
         for (int64_t q = oc__split_at(s->cols, c, s->n_cols); q < q_end; q += strip)
-            for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += BLOCK_ROWS)
-                multiply_strip(j, m, OC_MIN(m_end, m + BLOCK_ROWS), q, OC_MIN(q_end, q + strip),
-                               &ws);
+            for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += rows)
+                multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), &ws);
     }
 }
 
 void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,
                           const float *bias, oc_epilogue act, float *y, int64_t ldy)
 {
-    assert(BLOCK_ROWS % oc_k->qmr == 0 && STRIP_COLS >= oc_k->qnr && W->K > 0 &&
-           W->Kp == padded_k(W->K));
+    assert(block_rows() <= MAX_ROWS && oc_k->qkc <= MAX_K && STRIP_COLS % oc_k->qnr == 0 &&
+           W->K > 0 && W->Kp == padded_k(W->K));
     if (M <= 0 || W->N <= 0)
         return;
     gemm_job j = {.M = M, .xq = xq, .xs = xs, .W = W, .bias = bias, .act = act, .y = y, .ldy = ldy};

@@ -3,7 +3,8 @@
  *
  * Kernels cannot fail and do not allocate; shapes were checked by core/nn. Every entry has a C
  * reference (<op>_ref); an ISA overrides what it does faster. The table is filled once, before
- * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2 forces.
+ * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|avx512vnni
+ * forces.
  *
  * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
  * floating-point operations is part of the contract.
@@ -12,11 +13,12 @@
  *   - row reductions: OC_LANES partial sums, lane i takes elements i, i + OC_LANES, ...; lanes are
  *     combined in halves (i += i + 8, then 4, 2, 1).
  *   - exp, erf (as the normal distribution), tanh: our own polynomials, fma in a stated order.
- * So tests compare ISAs with memcmp.
+ * So tests compare ISAs with memcmp. (Which NaN a NaN is, is left open.)
  *
- * Integer path, qd8 x qc8w: both sides lie in -127..127, so a u8*s8 pair sum of vpmaddubsw (with
- * the sign moved from a to b; tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767 and never
- * saturates; int32 sums are exact for K <= 133,144.
+ * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
+ * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
+ * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd never does
+ * (tile_s8_avx512vnni.c).
  */
 #ifndef OC_KERNELS_H
 #define OC_KERNELS_H
@@ -32,7 +34,7 @@
 /* Bytes of one prepared row tile of the int8 product: a 64-byte head, two bytes per element. */
 #define OC_S8_ROWS_BYTES(rows, Kc) (64 + 2 * (rows) * (Kc))
 
-typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_N_ISAS } oc_isa;
+typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_N_ISAS } oc_isa;
 
 /* What a matrix product does to each finished output element, in this order. */
 typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;
@@ -41,6 +43,7 @@ typedef struct oc_kernels {
     oc_isa isa;
     int32_t mr, nr;   /* f32 register tile: rows x columns */
     int32_t qmr, qnr; /* int8 register tile */
+    int32_t qkc;      /* longest cut of k for it */
 
     /*
      * C[m_used, n_used] (row stride ldc) = A x B over k, one register tile.

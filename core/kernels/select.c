@@ -15,15 +15,29 @@ static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF);
 #if OC__X86
 static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2);
 #endif
+#ifdef OC_HAVE_AVX512VNNI
+static const oc_kernels table_avx512vnni = OC__KERNEL_TABLE(avx512vnni, AVX512VNNI);
+#endif
 
 const oc_kernels *oc_k;
 
-static const char *const isa_names[OC_N_ISAS] = {[OC_ISA_REF] = "ref", [OC_ISA_AVX2] = "avx2"};
+static const char *const isa_names[OC_N_ISAS] = {
+    [OC_ISA_REF] = "ref", [OC_ISA_AVX2] = "avx2", [OC_ISA_AVX512VNNI] = "avx512vnni"};
 
 const char *oc_isa_name(oc_isa isa)
 {
     return (unsigned)isa < OC_N_ISAS ? isa_names[isa] : "?";
 }
+
+#ifdef OC_HAVE_AVX512VNNI
+/* What FLAGS_avx512vnni of the Makefile lets the compiler use. */
+static bool has_avx512vnni(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma");
+}
+#endif
 
 const oc_kernels *oc_kernels_for(oc_isa isa)
 {
@@ -33,6 +47,10 @@ const oc_kernels *oc_kernels_for(oc_isa isa)
     /* Looks at the CPU and at whether the system keeps the wide registers. */
     if (isa == OC_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &table_avx2;
+#endif
+#ifdef OC_HAVE_AVX512VNNI
+    if (isa == OC_ISA_AVX512VNNI && has_avx512vnni())
+        return &table_avx512vnni;
 #endif
     return NULL;
 }
@@ -58,7 +76,13 @@ oc_status oc_kernels_select(oc_err *err)
         oc_k = k;
         return OC_OK;
     }
-    return OC_FAIL(err, OC_UNSUPPORTED, "OPTIMCLM_ISA=%s: unknown, expected ref or avx2", wish);
+    char known[64] = "";
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        size_t at = strlen(known);
+        snprintf(known + at, sizeof known - at, "%s%s", isa ? ", " : "", isa_names[isa]);
+    }
+    return OC_FAIL(err, OC_UNSUPPORTED, "OPTIMCLM_ISA=%s: unknown, expected one of %s", wish,
+                   known);
 }
 
 #if OC__X86

@@ -16,14 +16,21 @@
 #endif
 
 /* Register tiles. */
-#define OC__REF_MR   4
-#define OC__REF_NR   8
-#define OC__REF_QMR  4
-#define OC__REF_QNR  8
-#define OC__AVX2_MR  6
-#define OC__AVX2_NR  16
-#define OC__AVX2_QMR 2
-#define OC__AVX2_QNR 24
+#define OC__REF_MR         4
+#define OC__REF_NR         8
+#define OC__REF_QMR        4
+#define OC__REF_QNR        8
+#define OC__REF_QKC        512
+#define OC__AVX2_MR        6
+#define OC__AVX2_NR        16
+#define OC__AVX2_QMR       2
+#define OC__AVX2_QNR       24
+#define OC__AVX2_QKC       512
+#define OC__AVX512VNNI_MR  12
+#define OC__AVX512VNNI_NR  32
+#define OC__AVX512VNNI_QMR 12
+#define OC__AVX512VNNI_QNR 32
+#define OC__AVX512VNNI_QKC 1024
 
 /* clang-format off */
 #define OC__KERNEL_DECLS(isa)                                                                      \
@@ -60,7 +67,7 @@
     {                                                                                              \
         .isa = OC_ISA_##UPPER,                                                                     \
         .mr = OC__##UPPER##_MR, .nr = OC__##UPPER##_NR,                                            \
-        .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR,                                        \
+        .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR, .qkc = OC__##UPPER##_QKC,             \
         .gemm_f32_tile = oc_k_gemm_f32_tile_##lower,                                               \
         .pack_f32_panel = oc_k_pack_f32_panel_##lower,                                             \
         .gemm_s8_tile = oc_k_gemm_s8_tile_##lower,                                                 \
@@ -83,6 +90,9 @@
 OC__KERNEL_DECLS(ref);
 #if OC__X86
 OC__KERNEL_DECLS(avx2);
+#endif
+#ifdef OC_HAVE_AVX512VNNI /* by the Makefile: the compiler knows it */
+OC__KERNEL_DECLS(avx512vnni);
 #endif
 
 #endif

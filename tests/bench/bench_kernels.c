@@ -3,8 +3,10 @@
  *
  * Medians over rounds; a round runs every line once, so a slow moment of the machine hits all
  * lines alike. One thread unless OC_BENCH_THREADS says otherwise. A product counts 2 M N K
- * operations; the attention lines include the packing of both sides.
- * Usage: bench_kernels [ROUNDS]   (default 15)
+ * operations; the attention lines include the packing of both sides. Beside each product stands its
+ * best round's share of what the multipliers alone do (peak.h), per thread.
+ * Usage: bench_kernels [ROUNDS [ISA [WORD]]]   (default 15, all ISAs, all lines; WORD: only lines
+ * whose name contains it)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +18,9 @@
 #include "core/base/par.h"
 #include "core/base/rng.h"
 #include "core/kernels/kernels.h"
+#include "tests/bench/peak.h"
 
-enum { MAX_LINES = 96, MAX_ROUNDS = 101 };
+enum { MAX_LINES = 256, MAX_ROUNDS = 101 };
 
 typedef struct line line;
 struct line {
@@ -197,6 +200,8 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+static double peaks[OC_N_ISAS][2]; /* f32, int8 */
+
 static void line_print(line *l, int rounds)
 {
     qsort(l->rate, (size_t)rounds, sizeof l->rate[0], by_value);
@@ -206,17 +211,22 @@ static void line_print(line *l, int rounds)
                  (long long)l->K);
     else
         snprintf(shape, sizeof shape, "%lldx%lld", (long long)l->M, (long long)l->N);
-    printf("%-5s %-22s %-14s %8.2f %8.2f  %s\n", oc_isa_name(l->isa), l->what, shape,
-           l->rate[rounds / 2], l->rate[rounds - 1],
-           l->K ? (strstr(l->what, "s8") ? "GOP/s" : "GFLOP/s") : "Gelem/s");
+    bool s8 = strstr(l->what, "s8") != NULL;
+    double best = l->rate[rounds - 1], peak = peaks[l->isa][s8] * oc_par_workers();
+    printf("%-10s %-22s %-14s %8.2f %8.2f  %s", oc_isa_name(l->isa), l->what, shape,
+           l->rate[rounds / 2], best, l->K ? (s8 ? "GOP/s" : "GFLOP/s") : "Gelem/s");
+    if (l->K && peak > 0)
+        printf("  %3.0f %%", 100.0 * best / peak);
+    printf("\n");
 }
 
 static line lines[MAX_LINES];
 static int n_lines;
+static const char *only_word = "";
 
 static void add(oc_isa isa, const char *what, void (*run)(line *), int64_t M, int64_t N, int64_t K)
 {
-    if (n_lines < MAX_LINES && oc_kernels_for(isa))
+    if (n_lines < MAX_LINES && oc_kernels_for(isa) && strstr(what, only_word))
         lines[n_lines++] = (line){.isa = isa, .what = what, .M = M, .N = N, .K = K, .run = run};
 }
 
@@ -233,6 +243,8 @@ static void add_all(oc_isa isa)
     if (isa == OC_ISA_REF)
         return;
     add(isa, "f32 x W^T + b", run_forward, 512, 312, 1200);
+    add(isa, "f32 x W^T + b", run_forward, 128, 768, 768);
+    add(isa, "f32 x W^T + b", run_forward, 128, 3072, 768);
     add(isa, "f32 x W^T + b", run_forward, 128, 768, 3072);
     add(isa, "f32 x W^T + b", run_forward, 1, 312, 312);
     add(isa, "f32 x W^T + b", run_forward, 8, 312, 312);
@@ -252,7 +264,13 @@ static void add_all(oc_isa isa)
     add(isa, "s8 product", run_s8_only, 128, 312, 312);
     add(isa, "s8 product", run_s8_only, 512, 1200, 312);
     add(isa, "s8 product", run_s8_only, 512, 768, 768);
+    add(isa, "s8 product", run_s8_only, 128, 768, 768);
+    add(isa, "s8 product", run_s8_only, 128, 3072, 768);
+    add(isa, "s8 product", run_s8_only, 128, 768, 3072);
     add(isa, "s8 product", run_s8_only, 512, 768, 3072);
+    add(isa, "s8 product", run_s8_only, 1, 312, 312);
+    add(isa, "s8 product", run_s8_only, 8, 312, 312);
+    add(isa, "s8 product", run_s8_only, 16, 768, 768);
     add(isa, "gelu", run_row_gelu, 128, 1200, 0);
     add(isa, "gelu backward", run_row_gelu_bwd, 128, 1200, 0);
     add(isa, "softmax", run_row_softmax, 128, 128, 0);
@@ -270,13 +288,24 @@ int main(int argc, char **argv)
     oc_par_set_workers(threads && atoi(threads) > 0 ? atoi(threads) : 1);
     char cpu[160];
     oc_cpu_describe(cpu, sizeof cpu);
+    only_word = argc > 3 ? argv[3] : "";
     for (int isa = 0; isa < OC_N_ISAS; isa++)
-        add_all((oc_isa)isa);
+        if (argc <= 2 || strcmp(argv[2], oc_isa_name((oc_isa)isa)) == 0)
+            add_all((oc_isa)isa);
     for (int i = 0; i < n_lines; i++)
         line_init(&lines[i]);
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < n_lines; i++)
             line_round(&lines[i], r);
+    for (int i = 0; i < n_lines; i++) {
+        oc_isa isa = lines[i].isa;
+        if (i == 0 || isa != lines[i - 1].isa) {
+            peaks[isa][0] = oc_peak_f32(isa);
+            peaks[isa][1] = oc_peak_s8(isa);
+            printf("%-10s peak per thread: %.0f GFLOP/s f32, %.0f GOP/s int8\n", oc_isa_name(isa),
+                   peaks[isa][0], peaks[isa][1]);
+        }
+    }
     printf("%s, %d thread(s), median and best of %d rounds\n", cpu, oc_par_workers(), rounds);
     for (int i = 0; i < n_lines; i++)
         line_print(&lines[i], rounds);

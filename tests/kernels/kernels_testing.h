@@ -37,7 +37,8 @@ kt_buf kt_buf_new(int64_t n, int64_t shift);
 void kt_buf_check(const kt_buf *b);
 void kt_buf_free(kt_buf *b);
 
-/* Same bits, or a failure that names the place. */
+/* Same bits, or a failure that names the place. NaN equals NaN: its sign depends on the order in
+ * which a compiler puts the operands. */
 void kt_same_bits(const float *want, const float *got, int64_t n, const char *what, int64_t size);
 
 #endif

@@ -177,9 +177,9 @@ static void check_problem(const problem *p)
 static void small_shapes_all_layouts(void **state)
 {
     (void)state;
-    static const int64_t Ms[] = {1, 2, 3, 5, 6, 7, 8, 13},
-                         Ns[] = {1, 4, 7, 8, 9, 15, 16, 17, 26, 33};
-    static const int64_t Ks[] = {1, 2, 7, 8, 9, 26};
+    static const int64_t Ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 25},
+                         Ns[] = {1, 4, 7, 8, 9, 15, 16, 17, 26, 31, 32, 33, 49};
+    static const int64_t Ks[] = {1, 2, 7, 8, 9, 17, 26};
     for (int i = 0; i < OC_COUNT(Ms); i++)
         for (int j = 0; j < OC_COUNT(Ns); j++)
             for (int k = 0; k < OC_COUNT(Ks); k++)
@@ -260,6 +260,27 @@ static void empty_sums(void **state)
     check_problem(&p);
 }
 
+static void check_workers(const problem *p, const oc_kernels *k)
+{
+    float *a = oc_alloc((size_t)view_floats(p->M, p->K) * sizeof *a);
+    float *b = oc_alloc((size_t)view_floats(p->K, p->N) * sizeof *b);
+    kt_fill(a, view_floats(p->M, p->K), 1, 1.0f);
+    kt_fill(b, view_floats(p->K, p->N), 2, 1.0f);
+    oc_par_set_workers(1);
+    result one = run(p, k, a, b);
+    for (int workers = 2; workers <= 5; workers++) {
+        oc_par_set_workers(workers);
+        result r = run(p, k, a, b);
+        kt_same_bits(one.C.p, r.C.p, one.C.n, "C", workers);
+        kt_same_bits(one.act.p, r.act.p, one.act.n, "act", workers);
+        result_free(&r);
+    }
+    oc_par_set_workers(0);
+    result_free(&one);
+    oc_free(a);
+    oc_free(b);
+}
+
 static void workers_do_not_change_a_bit(void **state)
 {
     (void)state;
@@ -275,29 +296,9 @@ static void workers_do_not_change_a_bit(void **state)
         {.M = 3, .N = 1200, .K = 312, .b_layout = A_COLS, .bias = true, .out = 1},
         {.M = 1000, .N = 4, .K = 312, .b_layout = A_COLS},
     };
-    for (int i = 0; i < OC_COUNT(ps); i++) {
-        const problem *p = &ps[i];
-        float *a = oc_alloc((size_t)view_floats(p->M, p->K) * sizeof *a);
-        float *b = oc_alloc((size_t)view_floats(p->K, p->N) * sizeof *b);
-        kt_fill(a, view_floats(p->M, p->K), 1, 1.0f);
-        kt_fill(b, view_floats(p->K, p->N), 2, 1.0f);
-        const oc_kernels *k = oc_kernels_for(OC_ISA_AVX2);
-        if (!k)
-            k = oc_kernels_for(OC_ISA_REF);
-        oc_par_set_workers(1);
-        result one = run(p, k, a, b);
-        for (int workers = 2; workers <= 5; workers++) {
-            oc_par_set_workers(workers);
-            result r = run(p, k, a, b);
-            kt_same_bits(one.C.p, r.C.p, one.C.n, "C", workers);
-            kt_same_bits(one.act.p, r.act.p, one.act.n, "act", workers);
-            result_free(&r);
-        }
-        oc_par_set_workers(0);
-        result_free(&one);
-        oc_free(a);
-        oc_free(b);
-    }
+    for (int isa = 0; isa < OC_N_ISAS; isa++)
+        for (int i = 0; oc_kernels_for((oc_isa)isa) && i < OC_COUNT(ps); i++)
+            check_workers(&ps[i], oc_kernels_for((oc_isa)isa));
 }
 
 /* Serial and parallel are the same chain. */
@@ -328,7 +329,7 @@ static void serial_equals_parallel(void **state)
 static void extreme_values(void **state)
 {
     (void)state;
-    enum { M = 7, N = 17, K = 9 };
+    enum { M = 14, N = 49, K = 9 };
     for (int isa = 0; isa < OC_N_ISAS; isa++) {
         oc_k = oc_kernels_for((oc_isa)isa);
         if (!oc_k)

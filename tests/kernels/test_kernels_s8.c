@@ -109,8 +109,9 @@ static void check_case(const s8_case *c, oc_epilogue act, bool bias)
 static void products_are_exact(void **state)
 {
     (void)state;
-    static const int64_t Ms[] = {1, 2, 3, 4, 5, 9}, Ns[] = {1, 4, 7, 8, 15, 16, 17, 33, 65};
-    static const int64_t Ks[] = {1, 3, 4, 5, 31, 32, 33, 64, 200};
+    static const int64_t Ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 33};
+    static const int64_t Ns[] = {1, 4, 7, 8, 15, 16, 17, 31, 32, 33, 65};
+    static const int64_t Ks[] = {1, 3, 4, 5, 31, 32, 33, 64, 65, 97, 200};
     for (int i = 0; i < OC_COUNT(Ms); i++)
         for (int j = 0; j < OC_COUNT(Ns); j++)
             for (int k = 0; k < OC_COUNT(Ks); k++) {
@@ -120,11 +121,12 @@ static void products_are_exact(void **state)
             }
 }
 
-/* Strips end at 256 columns and get narrower as K grows. */
+/* Strips end at 384 columns, k is cut at 512 or 1024. */
 static void products_past_every_block(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {{9, 300, 312}, {5, 70, 3072}, {3, 40, 5000}, {70, 33, 65}};
+    static const int64_t shapes[][3] = {
+        {9, 400, 312}, {5, 70, 3072}, {3, 40, 5000}, {35, 33, 1060}, {70, 33, 65}};
     for (int i = 0; i < OC_COUNT(shapes); i++) {
         s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, FILL_RANDOM);
         check_case(&c, OC_EPI_GELU, true);
@@ -138,10 +140,10 @@ static void extremes_do_not_saturate(void **state)
     (void)state;
     for (int a = FILL_PLUS; a < N_FILLS; a++)
         for (int w = FILL_PLUS; w < N_FILLS; w++) {
-            s8_case c = case_new(5, 17, 768, a, w);
+            s8_case c = case_new(33, 49, 4100, a, w);
             check_case(&c, OC_EPI_NONE, false);
             if (a != FILL_MIXED && w != FILL_MIXED)
-                assert_int_equal(exact(&c, 0, 0), (a == w ? 1 : -1) * 127 * 127 * 768);
+                assert_int_equal(exact(&c, 0, 0), (a == w ? 1 : -1) * 127 * 127 * 4100);
             case_free(&c);
         }
 }
@@ -156,23 +158,29 @@ static void the_longest_sum_is_exact(void **state)
     case_free(&c);
 }
 
+static void check_workers(const s8_case *c, const oc_kernels *k)
+{
+    oc_par_set_workers(1);
+    kt_buf one = product(c, k, true, OC_EPI_GELU);
+    for (int workers = 2; workers <= 4; workers++) {
+        oc_par_set_workers(workers);
+        kt_buf y = product(c, k, true, OC_EPI_GELU);
+        kt_same_bits(one.p, y.p, one.n, "workers", workers);
+        kt_buf_free(&y);
+    }
+    oc_par_set_workers(0);
+    kt_buf_free(&one);
+}
+
 static void workers_do_not_change_a_bit(void **state)
 {
     (void)state;
     static const int64_t shapes[][3] = {{128, 312, 312}, {2, 1200, 312}, {500, 4, 312}};
-    const oc_kernels *k = oc_kernels_for(OC_ISA_AVX2);
     for (int i = 0; i < OC_COUNT(shapes); i++) {
         s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, FILL_RANDOM);
-        oc_par_set_workers(1);
-        kt_buf one = product(&c, k ? k : oc_kernels_for(OC_ISA_REF), true, OC_EPI_GELU);
-        for (int workers = 2; workers <= 4; workers++) {
-            oc_par_set_workers(workers);
-            kt_buf y = product(&c, k ? k : oc_kernels_for(OC_ISA_REF), true, OC_EPI_GELU);
-            kt_same_bits(one.p, y.p, one.n, "workers", workers);
-            kt_buf_free(&y);
-        }
-        oc_par_set_workers(0);
-        kt_buf_free(&one);
+        for (int isa = 0; isa < OC_N_ISAS; isa++)
+            if (oc_kernels_for((oc_isa)isa))
+                check_workers(&c, oc_kernels_for((oc_isa)isa));
         case_free(&c);
     }
 }
@@ -221,6 +229,26 @@ static void rows_are_quantized_alike(void **state)
                 }
                 kt_buf_free(&x);
             }
+}
+
+/* Quotients on and beside halves, where a product with the inverse could round the other way. */
+static void quotients_near_halves(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        float x[200], scale, top = 0.7f + (float)(oc_rng_at(seed, 1000) >> 40) / 16777216.0f;
+        int8_t q[224];
+        x[0] = top;
+        for (int i = 1; i < 200; i++) {
+            float v = (float)((int)(oc_rng_at(seed, (uint64_t)i) % 254) - 127) + 0.5f;
+            x[i] = v * (top / 127.0f);
+            for (int step = i % 7 - 3; step != 0; step += step < 0 ? 1 : -1)
+                x[i] = nextafterf(x[i], step < 0 ? -1e9f : 1e9f);
+        }
+        quantize_all(x, 200, q, &scale);
+        for (int i = 0; i < 200; i++)
+            assert_int_equal(q[i], (int)fmax(-127, fmin(127, nearbyint((double)(x[i] / scale)))));
+    }
 }
 
 static void quantization_edges(void **state)
@@ -300,7 +328,8 @@ int main(void)
         cmocka_unit_test(products_are_exact),          cmocka_unit_test(products_past_every_block),
         cmocka_unit_test(extremes_do_not_saturate),    cmocka_unit_test(the_longest_sum_is_exact),
         cmocka_unit_test(workers_do_not_change_a_bit), cmocka_unit_test(rows_are_quantized_alike),
-        cmocka_unit_test(quantization_edges),          cmocka_unit_test(dequantization_is_one_fma),
+        cmocka_unit_test(quotients_near_halves),       cmocka_unit_test(quantization_edges),
+        cmocka_unit_test(dequantization_is_one_fma),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

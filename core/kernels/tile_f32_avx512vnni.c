@@ -1,0 +1,180 @@
+/*
+ * core/kernels/tile_f32_avx512vnni.c - f32 register tile on AVX-512, 12 rows x 32 columns.
+ *
+ * Twenty-four accumulators, two registers of B, one broadcast of A: 27 of 32 registers. Each step
+ * of k costs 14 loads and 24 fused multiply-adds, so the multipliers stay the limit. The
+ * accumulators are the fma chains of the contract.
+ */
+#include "core/kernels/tables.h"
+
+#ifdef OC_HAVE_AVX512VNNI
+
+#    include <assert.h>
+
+#    include "core/kernels/vec_avx512.h"
+
+#    define MR OC__AVX512VNNI_MR
+#    define NR OC__AVX512VNNI_NR
+#    define NV (NR / 16)
+
+/* Loops over registers must vanish at any -O level. */
+#    if defined(__clang__)
+#        define UNROLL _Pragma("clang loop unroll(full)")
+#    else
+#        define UNROLL _Pragma("GCC unroll 16")
+#    endif
+
+/* R rows x V registers of columns, of the last of which `last` count; R and V are constants where
+ * it is inlined. */
+__attribute__((always_inline)) static inline void
+tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+          const float *b, float *C, int64_t ldc, oc_vm last, bool accumulate)
+{
+    __m512 c[MR][NV];
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < V; v++) {
+            const float *p = C + m * ldc + 16 * v;
+            c[m][v] = !accumulate ? v_set(0.0f) : v < V - 1 ? v_load(p) : v_load_m(last, p);
+            _mm_prefetch((const char *)p, _MM_HINT_T0);
+        }
+    }
+    const float *a4 = a + 4 * a_rs, *a8 = a + 8 * a_rs;
+    for (int64_t k = 0; k < K; k++) {
+        __m512 bv[NV];
+        UNROLL
+        for (int v = 0; v < V; v++)
+            bv[v] = v_load(b + 16 * v);
+        UNROLL
+        for (int m = 0; m < R; m++) {
+            const float *from = m < 4   ? a + m * a_rs
+                                : m < 8 ? a4 + (m - 4) * a_rs
+                                        : a8 + (m - 8) * a_rs;
+            __m512 am = v_set(*from);
+            UNROLL
+            for (int v = 0; v < V; v++)
+                c[m][v] = v_fma(am, bv[v], c[m][v]);
+        }
+        b += NR;
+        a += a_cs;
+        a4 += a_cs;
+        a8 += a_cs;
+    }
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < V - 1; v++)
+            v_store(C + m * ldc + 16 * v, c[m][v]);
+        v_store_m(last, C + m * ldc + 16 * (V - 1), c[m][V - 1]);
+    }
+}
+
+/* Any height of a tile of V registers, in steps the compiler has code for. */
+__attribute__((always_inline)) static inline void
+tile_any(const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+         float *C, int64_t ldc, int32_t m_used, oc_vm last, bool accumulate)
+{
+    for (int32_t rows; m_used > 0; m_used -= rows, a += rows * a_rs, C += rows * ldc) {
+        rows = m_used >= 12 ? 12 : m_used >= 8 ? 8 : m_used >= 4 ? 4 : m_used >= 2 ? 2 : 1;
+        switch (rows) {
+        case 12: tile_rows(12, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+        case 8: tile_rows(8, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+        case 4: tile_rows(4, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+        case 2: tile_rows(2, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+        default: tile_rows(1, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+        }
+    }
+}
+
+void oc_k_gemm_f32_tile_avx512vnni(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+                                   const float *b, float *C, int64_t ldc, int32_t m_used,
+                                   int32_t n_used, bool accumulate)
+{
+    assert(m_used >= 1 && m_used <= MR && n_used >= 1 && n_used <= NR);
+    if (n_used > 16)
+        tile_any(2, K, a, a_rs, a_cs, b, C, ldc, m_used, vm_first(n_used - 16), accumulate);
+    else
+        tile_any(1, K, a, a_rs, a_cs, b, C, ldc, m_used, vm_first(n_used), accumulate);
+}
+
+/* Rows j < used of sixteen floats (row stride js; `have` of them lie in memory), zero rows below,
+ * to sixteen columns of a panel `width` wide, the first `have` rows of it, of which the columns of
+ * `keep` are written. */
+static void transpose_16x16(const float *p, int64_t js, int32_t used, oc_vm have, float *dst,
+                            int64_t width, int32_t n_k, oc_vm keep)
+{
+    __m512 r[16], t[16];
+    UNROLL
+    for (int j = 0; j < 16; j++)
+        r[j] = j < used ? v_load_m(have, p + j * js) : v_set(0.0f);
+    UNROLL
+    for (int j = 0; j < 16; j += 2) {
+        t[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
+        t[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
+    }
+    /* r[4 g + i], block b: column 4 b + i of rows 4 g .. 4 g + 3. */
+    UNROLL
+    for (int j = 0; j < 16; j += 4) {
+        r[j] = _mm512_shuffle_ps(t[j], t[j + 2], 0x44);
+        r[j + 1] = _mm512_shuffle_ps(t[j], t[j + 2], 0xEE);
+        r[j + 2] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0x44);
+        r[j + 3] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0xEE);
+    }
+    /* Then 4 x 4 blocks of four floats. */
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m512 lo = _mm512_shuffle_f32x4(r[i], r[4 + i], 0x44);
+        __m512 lo2 = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0x44);
+        __m512 hi = _mm512_shuffle_f32x4(r[i], r[4 + i], 0xEE);
+        __m512 hi2 = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0xEE);
+        t[i] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
+        t[4 + i] = _mm512_shuffle_f32x4(lo, lo2, 0xDD);
+        t[8 + i] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
+        t[12 + i] = _mm512_shuffle_f32x4(hi, hi2, 0xDD);
+    }
+    UNROLL
+    for (int k = 0; k < 16; k++)
+        if (k < n_k)
+            v_store_m(keep, dst + k * width, t[k]);
+}
+
+/* Elements along k lie together. */
+static void pack_transposed(const float *p, int64_t js, int64_t K, int32_t used, int32_t width,
+                            float *dst)
+{
+    for (int32_t j = 0; j < width; j += 16) {
+        oc_vm keep = vm_first(width - j);
+        for (int64_t k = 0; k < K; k += 16)
+            transpose_16x16(p + (j < used ? j * js : 0) + k, js, used - j, vm_first(K - k),
+                            dst + k * width + j, width, (int32_t)(K - k < 16 ? K - k : 16), keep);
+    }
+}
+
+/* Elements along j lie together: `used` of them and zeros to a row of the panel. */
+static void pack_copy(const float *p, int64_t ks, int64_t K, int32_t used, int32_t width,
+                      float *dst)
+{
+    for (int32_t j = 0; j < width; j += 16) {
+        oc_vm have = vm_first(used - j), keep = vm_first(width - j);
+        for (int64_t k = 0; k < K; k++)
+            v_store_m(keep, dst + k * width + j, v_load_m(have, p + k * ks + j));
+    }
+}
+
+void oc_k_pack_f32_panel_avx512vnni(const float *p, int64_t js, int64_t ks, int64_t K, int32_t used,
+                                    int32_t width, float *dst)
+{
+    assert(used <= width && (width == MR || width == NR));
+    if (js == 1) {
+        pack_copy(p, ks, K, used, width, dst);
+    } else if (ks == 1) {
+        pack_transposed(p, js, K, used, width, dst);
+    } else {
+        for (int64_t k = 0; k < K; k++)
+            for (int32_t j = 0; j < width; j++)
+                dst[k * width + j] = j < used ? p[j * js + k * ks] : 0.0f;
+    }
+}
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * tests/bench/peak.h - what this CPU's multipliers do when nothing else is asked of them: loops over
+ * registers alone, the most a matrix product of that kind could reach.
+ *
+ * Written in assembly so that no flag is needed and nothing is moved or merged. Twelve independent
+ * sums cover the latency of two units. Call only what the CPU has.
+ */
+#ifndef OC_TESTS_BENCH_PEAK_H
+#define OC_TESTS_BENCH_PEAK_H
+
+#include <stdint.h>
+
+#include "core/base/clock.h"
+#include "core/kernels/kernels.h"
+
+#if defined(__x86_64__)
+
+/* n rounds of twelve instructions each: operands "x, y, sum". */
+#    define OC_PEAK_LOOP(name, insn, r)                                                          \
+        static inline void name(int64_t n)                                                       \
+        {                                                                                        \
+            __asm__ volatile("vzeroall\n1:\n\t" insn " " r "14, " r "15, " r "0\n\t" insn " " r  \
+                             "14, " r "15, " r "1\n\t" insn " " r "14, " r "15, " r "2\n\t" insn \
+                             " " r "14, " r "15, " r "3\n\t" insn " " r "14, " r "15, " r        \
+                             "4\n\t" insn " " r "14, " r "15, " r "5\n\t" insn " " r "14, " r    \
+                             "15, " r "6\n\t" insn " " r "14, " r "15, " r "7\n\t" insn " " r    \
+                             "14, " r "15, " r "8\n\t" insn " " r "14, " r "15, " r "9\n\t" insn \
+                             " " r "14, " r "15, " r "10\n\t" insn " " r "14, " r "15, " r       \
+                             "11\n\tdec %0\n\tjnz 1b\n\tvzeroupper"                              \
+                             : "+r"(n)                                                           \
+                             :                                                                   \
+                             : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",     \
+                               "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",       \
+                               "xmm14", "xmm15", "xmm12", "xmm13", "xmm14", "xmm15");            \
+        }
+OC_PEAK_LOOP(oc_peak_fma_256, "vfmadd231ps", "%%ymm")
+OC_PEAK_LOOP(oc_peak_fma_512, "vfmadd231ps", "%%zmm")
+OC_PEAK_LOOP(oc_peak_dp_512, "vpdpbusd", "%%zmm")
+#    undef OC_PEAK_LOOP
+
+/* Four rounds of: multiply pairs of bytes, add pairs of words, add to a sum. */
+static inline void oc_peak_madd_256(int64_t n)
+{
+    __asm__ volatile(
+        "vzeroall\n1:\n\t"
+        "vpmaddubsw %%ymm14, %%ymm15, %%ymm4\n\tvpmaddubsw %%ymm14, %%ymm15, %%ymm5\n\t"
+        "vpmaddubsw %%ymm14, %%ymm15, %%ymm6\n\tvpmaddubsw %%ymm14, %%ymm15, %%ymm7\n\t"
+        "vpmaddwd %%ymm4, %%ymm13, %%ymm8\n\tvpmaddwd %%ymm5, %%ymm13, %%ymm9\n\t"
+        "vpmaddwd %%ymm6, %%ymm13, %%ymm10\n\tvpmaddwd %%ymm7, %%ymm13, %%ymm11\n\t"
+        "vpaddd %%ymm8, %%ymm0, %%ymm0\n\tvpaddd %%ymm9, %%ymm1, %%ymm1\n\t"
+        "vpaddd %%ymm10, %%ymm2, %%ymm2\n\tvpaddd %%ymm11, %%ymm3, %%ymm3\n\t"
+        "dec %0\n\tjnz 1b\n\tvzeroupper"
+        : "+r"(n)
+        :
+        : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+          "xmm10", "xmm11");
+}
+
+/* 1e9 operations per second (a multiply-add counts two), best of five; 0 where it has no loop. */
+static inline double oc_peak_rate(void (*loop)(int64_t), double ops_per_round)
+{
+    double best = 0.0;
+    const int64_t n = 200000;
+    for (int i = 0; loop && i < 5; i++) {
+        int64_t t = oc_now_ns();
+        loop(n);
+        t = oc_now_ns() - t;
+        double rate = ops_per_round * (double)n / (double)(t > 0 ? t : 1);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static inline double oc_peak_f32(oc_isa isa)
+{
+    if (isa == OC_ISA_AVX2)
+        return oc_peak_rate(oc_peak_fma_256, 12 * 16);
+    return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_fma_512, 12 * 32) : 0.0;
+}
+
+static inline double oc_peak_s8(oc_isa isa)
+{
+    if (isa == OC_ISA_AVX2)
+        return oc_peak_rate(oc_peak_madd_256, 4 * 64);
+    return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_dp_512, 12 * 128) : 0.0;
+}
+
+#else
+
+static inline double oc_peak_f32(oc_isa isa)
+{
+    (void)isa;
+    return 0.0;
+}
+
+static inline double oc_peak_s8(oc_isa isa)
+{
+    (void)isa;
+    return 0.0;
+}
+
+#endif
+
+#endif
