@@ -1,11 +1,13 @@
 /* core/base: errors, memory, buffers, strings, random numbers, parallel loops, checksums. */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -228,13 +230,13 @@ static void rng_is_fixed_and_fair(void **state)
 
 typedef struct par_ctx {
     int32_t *out;
-    int *workers;
+    int workers;
 } par_ctx;
 
 static void square(void *ctx, int64_t begin, int64_t end, int worker)
 {
     par_ctx *p = ctx;
-    assert_true(worker >= 0 && worker < oc_par_workers());
+    assert_true(worker >= 0 && worker < p->workers);
     for (int64_t i = begin; i < end; i++)
         p->out[i] += (int32_t)(i * i % 1000);
 }
@@ -247,9 +249,56 @@ static void par_for_visits_once(void **state)
         oc_par_set_workers(w);
         for (int s = 0; s < OC_COUNT(sizes); s++) {
             int32_t out[1000] = {0};
-            oc_par_for(sizes[s], 7, square, &(par_ctx){.out = out});
+            oc_par_for(sizes[s], 7, square, &(par_ctx){.out = out, .workers = w});
             for (int64_t i = 0; i < 1000; i++)
                 assert_int_equal(out[i], i < sizes[s] ? i * i % 1000 : 0);
+        }
+    }
+    oc_par_set_workers(0);
+}
+
+/* Rows of ten; each row is a loop of its own. */
+static void square_rows(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const par_ctx *p = ctx;
+    par_ctx row = {.workers = p->workers};
+    assert_true(p->workers == 1 || oc_par_workers() == 1);
+    (void)worker;
+    for (int64_t r = begin; r < end; r++) {
+        row.out = p->out + 10 * r;
+        oc_par_for(10, 3, square, &row);
+    }
+}
+
+static void *loops_of_another_thread(void *arg)
+{
+    par_ctx *p = arg;
+    for (int i = 0; i < 2000; i++)
+        oc_par_for(100, 7, square_rows, p);
+    return NULL;
+}
+
+/* Loops inside pieces, two threads that both run loops, and workers asleep in between. */
+static void par_for_nests_and_is_shared(void **state)
+{
+    (void)state;
+    static int32_t mine[1000], theirs[1000];
+    for (int w = 1; w <= 5; w += 2) {
+        oc_par_set_workers(w);
+        memset(mine, 0, sizeof mine);
+        memset(theirs, 0, sizeof theirs);
+        par_ctx other = {.out = theirs, .workers = w};
+        pthread_t t;
+        assert_int_equal(pthread_create(&t, NULL, loops_of_another_thread, &other), 0);
+        for (int i = 0; i < 2000; i++) {
+            oc_par_for(100, 7, square_rows, &(par_ctx){.out = mine, .workers = w});
+            if (i % 500 == 0)
+                usleep(1000);
+        }
+        pthread_join(t, NULL);
+        for (int64_t i = 0; i < 1000; i++) {
+            assert_int_equal(mine[i], 2000 * (i % 10 * (i % 10)));
+            assert_int_equal(theirs[i], mine[i]);
         }
     }
     oc_par_set_workers(0);
@@ -290,6 +339,7 @@ int main(void)
         cmocka_unit_test(sizes_and_times_are_readable),
         cmocka_unit_test(rng_is_fixed_and_fair),
         cmocka_unit_test(par_for_visits_once),
+        cmocka_unit_test(par_for_nests_and_is_shared),
         cmocka_unit_test(checksums_match_their_specs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
