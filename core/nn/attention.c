@@ -1,6 +1,6 @@
 /*
- * One piece of work is one head of one note. Its keys and values are packed once; then blocks of
- * query rows go through
+ * One piece of work is one head of one note, or, where notes and heads are few, some of its
+ * queries. Its keys and values are packed once; then blocks of query rows go through
  *
  *   S = (q / sqrt(D)) k^T    P = softmax(S)    P' = Dropout(P)    c = P' v
  *
@@ -40,6 +40,7 @@ static int64_t block_rows(int64_t T)
 typedef struct parts {
     float *kt, *v_or_vt, *kn; /* packed k^T [D,T]; v [T,D] or v^T [D,T]; k [T,D] (backward) */
     float *q, *s, *ds, *mask; /* [block,D] scaled queries; [block,stride] twice; one row */
+    float *c;                 /* [block, D in whole tiles] context (forward) */
     float *small;             /* packed [block,D] (backward) */
 } parts;
 
@@ -47,11 +48,18 @@ static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
 {
     int64_t rows = block_rows(T), ld = stride_of(T), at = 0;
     int64_t kt = oc_pack_f32_floats(D, T), kn = oc_pack_f32_floats(T, D);
-    int64_t size[8] = {
-        kt,        OC_MAX(kt, kn),        train ? kn : 0, rows * D,
-        rows * ld, train ? rows * ld : 0, train ? ld : 0, train ? oc_pack_f32_floats(rows, D) : 0};
-    float **field[8] = {&p->kt, &p->v_or_vt, &p->kn, &p->q, &p->s, &p->ds, &p->mask, &p->small};
-    for (int i = 0; i < 8; i++) {
+    int64_t size[9] = {kt,
+                       OC_MAX(kt, kn),
+                       train ? kn : 0,
+                       rows * D,
+                       rows * ld,
+                       train ? rows * ld : 0,
+                       train ? ld : 0,
+                       rows * round_up(D, oc_k->nr),
+                       train ? oc_pack_f32_floats(rows, D) : 0};
+    float **field[9] = {&p->kt, &p->v_or_vt, &p->kn, &p->q,    &p->s,
+                        &p->ds, &p->mask,    &p->c,  &p->small};
+    for (int i = 0; i < 9; i++) {
         *field[i] = base ? base + at : NULL;
         at += round_up(size[i], 16);
     }
@@ -97,32 +105,37 @@ typedef struct attn_job {
     oc__drop drop;
     int64_t words;       /* of randomness per (row, head) */
     bool cls;            /* one query row per note */
+    int64_t cuts;        /* pieces of one head */
     float scale;         /* 1 / sqrt(D) */
     float *dc, *dk, *dv; /* backward */
 } attn_job;
 
 /* One head of one note. */
 typedef struct head {
-    int64_t a, T, D, AD;
+    int64_t a, T, D;
+    int64_t ld, ld_q, ld_c; /* row strides of k and v, of q, of c */
     int64_t k0;             /* first row of the note: keys, values */
     int64_t q0, n_q;        /* first query row in its buffer, query rows */
     const uint8_t *mask;    /* [T] or NULL */
-    const float *q, *k, *v; /* at the note's first row, at the head's first column; stride AD */
+    const float *q, *k, *v; /* at the note's first row, at the head's first column */
+    float *c;               /* likewise; may be q */
     parts p;
 } head;
 
-static head head_of(const attn_job *j, int64_t piece, int worker)
+static head head_of(const attn_job *j, int64_t note, int64_t a, int worker)
 {
     const oc__layer *y = j->y;
-    int64_t note = piece / y->A, a = piece % y->A, D = j->b->m->dims.D;
-    head h = {.a = a, .D = D, .AD = y->AD, .k0 = j->batch->start[note]};
+    int64_t D = j->b->m->dims.D;
+    head h = {.a = a, .D = D, .ld = y->ld, .ld_q = y->ld_q, .ld_c = y->ld_c};
+    h.k0 = j->batch->start[note];
     h.T = j->batch->start[note + 1] - h.k0;
     h.q0 = j->cls ? note : h.k0;
     h.n_q = j->cls ? 1 : h.T;
     h.mask = j->batch->mask ? j->batch->mask + h.k0 : NULL;
-    h.q = y->qx + h.q0 * y->AD + a * D;
-    h.k = y->kx + h.k0 * y->AD + a * D;
-    h.v = y->vx + h.k0 * y->AD + a * D;
+    h.q = y->qx + h.q0 * y->ld_q + a * D;
+    h.k = y->kx + h.k0 * y->ld + a * D;
+    h.v = y->vx + h.k0 * y->ld + a * D;
+    h.c = y->c + h.q0 * y->ld_c + a * D;
     lay_out(j->b->attn_scratch + worker * j->b->attn_floats, h.T, D, j->b->lim.train, &h.p);
     return h;
 }
@@ -132,7 +145,7 @@ static void scores(const attn_job *j, const head *h, int64_t i0, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t d = 0; d < h->D; d++)
-            h->p.q[i * h->D + d] = j->scale * h->q[(i0 + i) * h->AD + d];
+            h->p.q[i * h->D + d] = j->scale * h->q[(i0 + i) * h->ld_q + d];
     multiply(n, h->T, h->D, (oc_mat){h->p.q, h->D, 1}, h->p.kt, true, false, h->p.s,
              stride_of(h->T));
 }
@@ -143,14 +156,15 @@ static int64_t first_word(const attn_job *j, const head *h, int64_t i)
     return ((h->k0 + i) * j->y->A + h->a) * j->words;
 }
 
-static void forward_head(const attn_job *j, const head *h)
+/* Query rows [from, to). */
+static void forward_head(const attn_job *j, const head *h, int64_t from, int64_t to)
 {
     int64_t T = h->T, D = h->D, ld = stride_of(T), rows = block_rows(T);
-    float *c = j->y->c + h->q0 * h->AD + h->a * D;
-    pack((oc_mat){h->k, 1, h->AD}, D, T, h->p.kt);
-    pack((oc_mat){h->v, h->AD, 1}, T, D, h->p.v_or_vt);
-    for (int64_t i0 = 0; i0 < h->n_q; i0 += rows) {
-        int64_t n = OC_MIN(rows, h->n_q - i0);
+    int64_t ld_c = round_up(D, oc_k->nr);
+    pack((oc_mat){h->k, 1, h->ld}, D, T, h->p.kt);
+    pack((oc_mat){h->v, h->ld, 1}, T, D, h->p.v_or_vt);
+    for (int64_t i0 = from; i0 < to; i0 += rows) {
+        int64_t n = OC_MIN(rows, to - i0);
         scores(j, h, i0, n);
         for (int64_t i = 0; i < n; i++) {
             float *s = h->p.s + i * ld;
@@ -160,8 +174,9 @@ static void forward_head(const attn_job *j, const head *h)
             if (j->drop.off)
                 oc__drop_row(&j->drop, first_word(j, h, i0 + i), T, s, s);
         }
-        multiply(n, D, T, (oc_mat){h->p.s, ld, 1}, h->p.v_or_vt, false, false, c + i0 * h->AD,
-                 h->AD);
+        multiply(n, D, T, (oc_mat){h->p.s, ld, 1}, h->p.v_or_vt, true, false, h->p.c, ld_c);
+        for (int64_t i = 0; i < n; i++)
+            memcpy(h->c + (i0 + i) * h->ld_c, h->p.c + i * ld_c, (size_t)D * sizeof *h->c);
     }
 }
 
@@ -169,8 +184,11 @@ static void forward_heads(void *ctx, int64_t begin, int64_t end, int worker)
 {
     const attn_job *j = ctx;
     for (int64_t i = begin; i < end; i++) {
-        head h = head_of(j, i, worker);
-        forward_head(j, &h);
+        int64_t whole = i / j->cuts, cut = i % j->cuts;
+        head h = head_of(j, whole / j->y->A, whole % j->y->A, worker);
+        int64_t from = h.n_q * cut / j->cuts, to = h.n_q * (cut + 1) / j->cuts;
+        if (from < to)
+            forward_head(j, &h, from, to);
     }
 }
 
@@ -189,7 +207,10 @@ static attn_job job_of(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dr
 void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
 {
     attn_job j = job_of(b, l, batch, drop);
-    oc_par_for(batch->B * b->layer[l].A, 1, forward_heads, &j);
+    int64_t heads = batch->B * b->layer[l].A, workers = oc_par_workers();
+    // Enough pieces to end together; each packs the keys and values again, so no more than that.
+    j.cuts = workers == 1 || j.cls ? 1 : (2 * workers + heads - 1) / heads;
+    oc_par_for(heads * j.cuts, 1, forward_heads, &j);
 }
 
 /* --- backward ------------------------------------------------------------------------------ */
@@ -226,20 +247,20 @@ static void backward_row(const attn_job *j, const head *h, int64_t i, float lse,
 static void backward_block(const attn_job *j, const head *h, int64_t i0, int64_t n, float *dk,
                            float *dv)
 {
-    int64_t T = h->T, D = h->D, AD = h->AD, ld = stride_of(T);
+    int64_t T = h->T, D = h->D, AD = j->y->AD, ld = stride_of(T);
     float *s = h->p.s, *ds = h->p.ds;
     float *dc = j->dc + (h->q0 + i0) * AD + h->a * D;
-    const float *c = j->y->c + (h->q0 + i0) * AD + h->a * D;
+    const float *c = h->c + i0 * h->ld_c;
     scores(j, h, i0, n);
     multiply(n, T, D, (oc_mat){dc, AD, 1}, h->p.v_or_vt, true, false, ds, ld);
     for (int64_t i = 0; i < n; i++) {
         float lse = j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a];
-        float delta = oc_k->dot(dc + i * AD, c + i * AD, D);
+        float delta = oc_k->dot(dc + i * AD, c + i * h->ld_c, D);
         backward_row(j, h, i0 + i, lse, delta, s + i * ld, ds + i * ld);
     }
     pack((oc_mat){dc, AD, 1}, n, D, h->p.small);
     multiply(T, D, n, (oc_mat){s, 1, ld}, h->p.small, false, i0 > 0, dv, AD);
-    pack((oc_mat){h->q + i0 * AD, AD, 1}, n, D, h->p.small);
+    pack((oc_mat){h->q + i0 * h->ld_q, h->ld_q, 1}, n, D, h->p.small);
     multiply(T, D, n, (oc_mat){ds, 1, ld}, h->p.small, false, i0 > 0, dk, AD);
     multiply(n, D, T, (oc_mat){ds, ld, 1}, h->p.kn, false, false, dc, AD);
 }
@@ -248,11 +269,11 @@ static void backward_heads(void *ctx, int64_t begin, int64_t end, int worker)
 {
     const attn_job *j = ctx;
     for (int64_t p = begin; p < end; p++) {
-        head h = head_of(j, p, worker);
-        int64_t rows = block_rows(h.T), at = h.k0 * h.AD + h.a * h.D;
-        pack((oc_mat){h.k, 1, h.AD}, h.D, h.T, h.p.kt);
-        pack((oc_mat){h.v, 1, h.AD}, h.D, h.T, h.p.v_or_vt);
-        pack((oc_mat){h.k, h.AD, 1}, h.T, h.D, h.p.kn);
+        head h = head_of(j, p / j->y->A, p % j->y->A, worker);
+        int64_t rows = block_rows(h.T), at = h.k0 * j->y->AD + h.a * h.D;
+        pack((oc_mat){h.k, 1, h.ld}, h.D, h.T, h.p.kt);
+        pack((oc_mat){h.v, 1, h.ld}, h.D, h.T, h.p.v_or_vt);
+        pack((oc_mat){h.k, h.ld, 1}, h.T, h.D, h.p.kn);
         for (int64_t i = 0; i < h.n_q; i += rows)
             backward_block(j, &h, i, OC_MIN(rows, h.n_q - i), j->dk + at, j->dv + at);
     }

@@ -5,59 +5,74 @@
 
 /* --- linear layers ------------------------------------------------------------------------- */
 
-/* The input of one or more linear layers: [n, K], quantized once if any of them needs it. */
+/* The input of linear layers: n rows of K floats, or the same quantized. */
 typedef struct input {
     const float *x;
-    int64_t n, K;
-    bool quantized;
+    int64_t ld, n;
+    const oc__block *q; /* holds it quantized when a layer needs that */
 } input;
 
-typedef struct quant_job {
-    const float *x;
-    int64_t K, Kp;
-    int8_t *q;
-    float *scale;
-} quant_job;
-
-static void quant_rows(void *ctx, int64_t begin, int64_t end, int worker)
+static input input_of(const float *x, int64_t ld, int64_t n, const oc__block *q)
 {
-    (void)worker;
-    const quant_job *j = ctx;
-    for (int64_t r = begin; r < end; r++)
-        oc_k->quantize_row(j->x + r * j->K, j->K, j->Kp, j->q + r * j->Kp, j->scale + r);
+    return (input){x, ld, n, q};
+}
+
+/* Quantize row i of a block. */
+static void quantize(const oc__block *q, int64_t i, const float *x, const oc__linear *lin)
+{
+    oc_k->quantize_row(x, lin->I, lin->s8.Kp, q->xq + i * lin->s8.Kp, q->xs + i);
+}
+
+static void quantize_rows(const input *in, const oc__linear *lin)
+{
+    for (int64_t i = 0; lin->s8.panel && i < in->n; i++)
+        quantize(in->q, i, in->x + i * in->ld, lin);
 }
 
 /*
- * act_out = act(C = x W^T + b). With an activation C keeps the pre-activation when they differ
- * (f32 only: the integer path is never trained).
+ * act_out = act(C = x W^T + b), rows of both ldc apart. With an activation C keeps the
+ * pre-activation when they differ (f32 only: the integer path is never trained). Inputs of the
+ * integer path are quantized already.
  */
-static void apply(oc_bert *b, input *in, const oc__linear *lin, oc_epilogue act, float *C,
+static void apply(const input *in, const oc__linear *lin, oc_epilogue act, float *C, int64_t ldc,
                   float *act_out)
 {
-    if (lin->wq) {
-        if (!in->quantized) {
-            quant_job j = {in->x, in->K, lin->s8.Kp, b->xq, b->xs};
-            oc_par_for(in->n, OC__ROW_GRAIN, quant_rows, &j);
-            in->quantized = true;
-        }
-        oc_gemm_qd8_qc8w_f32(in->n, b->xq, b->xs, &lin->s8, lin->bias, act, act_out, lin->O);
+    if (lin->s8.panel)
+        oc_gemm_qd8_qc8w_f32(in->n, in->q->xq, in->q->xs, &lin->s8, lin->bias, act, act_out, ldc);
+    else
+        oc_gemm_f32(in->n, lin->O, lin->I, (oc_mat){in->x, in->ld, 1}, &lin->f32, false, lin->bias,
+                    act, C, ldc, act_out, NULL);
+}
+
+/* --- blocks of rows -------------------------------------------------------------------------- */
+
+/* What the pieces of one loop over rows know. */
+typedef struct chain {
+    oc_bert *b;
+    int32_t l; /* the layer whose attention is done; -1: the embeddings */
+    const oc_batch *batch;
+    const oc_dropout *drop;
+    oc__rows rows;
+    float *logits;
+} chain;
+
+/*
+ * Run fn over n rows. Workers with a block each; blocks of a worker follow each other so that all
+ * end together. So few rows that blocks would be thin stay together, and their products deal columns.
+ */
+static void run_rows(chain *j, int64_t n, oc_par_fn fn)
+{
+    int64_t workers = oc_par_workers();
+    if (n < 8 * workers && n <= OC__BLOCK_ROWS) {
+        fn(j, 0, n, 0);
         return;
     }
-    if (b->lim.train)
-        oc_pack_f32((oc_mat){lin->w, 1, lin->I}, lin->I, lin->O, lin->f32.panel);
-    oc_gemm_f32(in->n, lin->O, lin->I, (oc_mat){in->x, lin->I, 1}, &lin->f32, false, lin->bias, act,
-                C, lin->O, act_out, b->gemm_scratch);
+    int64_t blocks = (n + workers * OC__BLOCK_ROWS - 1) / (workers * OC__BLOCK_ROWS) * workers;
+    int64_t grain = ((n + blocks - 1) / blocks + 3) / 4 * 4;
+    oc_par_for(n, OC_MIN(grain, OC__BLOCK_ROWS), fn, j);
 }
 
 /* --- embeddings ---------------------------------------------------------------------------- */
-
-typedef struct embed_job {
-    oc_bert *b;
-    const oc_batch *batch;
-    const oc_weight *word, *pos, *type;
-    oc__drop drop;
-    int64_t words; /* of randomness per row */
-} embed_job;
 
 /* y (+)= row i of an embedding table. */
 static void add_row(const oc_weight *w, int64_t i, int64_t H, bool first, float *y)
@@ -75,87 +90,69 @@ static void add_row(const oc_weight *w, int64_t i, int64_t H, bool first, float 
         y[h] = (first ? 0.0f : y[h]) + s * (float)q[h];
 }
 
-static void embed_row(const embed_job *j, int64_t r, int64_t p)
+/* The note that row r belongs to. */
+static int64_t note_of(const oc_batch *batch, int64_t r)
 {
-    oc_bert *b = j->b;
-    int64_t H = b->m->dims.H;
-    float *e = b->e + r * H, *x = b->layer[0].x + r * H;
-    add_row(j->word, j->batch->ids[r], H, true, e);
-    if (j->type)
-        add_row(j->type, j->batch->types ? j->batch->types[r] : 0, H, false, e);
-    add_row(j->pos, p, H, false, e);
-    oc_k->layernorm_row(e, b->emb_g, b->emb_b, H, b->m->dims.eps, x, b->mean0 ? b->mean0 + r : NULL,
-                        b->rstd0 ? b->rstd0 + r : NULL);
-    if (j->drop.off)
-        oc__drop_row(&j->drop, r * j->words, H, x, x);
-}
-
-/* Rows [begin, end), which may begin and end inside notes. */
-static void embed_rows(void *ctx, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const embed_job *j = ctx;
-    const int32_t *start = j->batch->start;
-    int64_t a = 0, z = j->batch->B - 1; // the last note that starts at or before `begin`
+    int64_t a = 0, z = batch->B - 1; // the last note that starts at or before r
     while (a < z) {
         int64_t mid = a + (z - a + 1) / 2;
-        if (start[mid] <= begin)
+        if (batch->start[mid] <= r)
             a = mid;
         else
             z = mid - 1;
     }
-    for (int64_t r = begin; r < end; r++) {
-        while (r >= start[a + 1])
-            a++;
-        embed_row(j, r, r - start[a]);
-    }
+    return a;
 }
 
-static void embed(oc_bert *b, const oc_batch *batch, const oc_dropout *drop)
+/* Rows [begin, end), which may begin and end inside notes. */
+static void embed(const chain *j, int64_t begin, int64_t end)
 {
+    oc_bert *b = j->b;
     const oc_model *m = b->m;
-    embed_job j = {.b = b,
-                   .batch = batch,
-                   .word = oc_model_at(m, OC_P_WORD, -1),
-                   .pos = oc_model_at(m, OC_P_POS, -1),
-                   .type = oc_model_at(m, OC_P_TYPE, -1),
-                   .drop = oc__drop_at(drop, m->dims.p_hidden, -1, OC__SITE_EMB),
-                   .words = oc__drop_words(m->dims.H)};
-    oc_par_for(batch->N, OC__ROW_GRAIN, embed_rows, &j);
+    const oc_weight *word = oc_model_at(m, OC_P_WORD, -1), *pos = oc_model_at(m, OC_P_POS, -1);
+    const oc_weight *type = oc_model_at(m, OC_P_TYPE, -1);
+    const int32_t *start = j->batch->start, *types = j->batch->types;
+    int64_t H = m->dims.H, words = oc__drop_words(H), note = note_of(j->batch, begin);
+    oc__drop drop = oc__drop_at(j->drop, m->dims.p_hidden, -1, OC__SITE_EMB);
+    for (int64_t r = begin; r < end; r++) {
+        while (r >= start[note + 1])
+            note++;
+        float *e = b->e + r * H, *x = b->layer[0].x + r * H;
+        add_row(word, j->batch->ids[r], H, true, e);
+        if (type)
+            add_row(type, types ? types[r] : 0, H, false, e);
+        add_row(pos, r - start[note], H, false, e);
+        oc_k->layernorm_row(e, b->emb_g, b->emb_b, H, m->dims.eps, x,
+                            b->mean0 ? b->mean0 + r : NULL, b->rstd0 ? b->rstd0 + r : NULL);
+        if (drop.off)
+            oc__drop_row(&drop, r * words, H, x, x);
+    }
 }
 
 /* --- residual and LayerNorm ---------------------------------------------------------------- */
 
-/* s = x + Dropout(s);  y = LN(s), each row. */
-typedef struct norm_job {
-    float *s, *y, *mean, *rstd;
+/* s = x + Dropout(s);  y = LN(s), each row of a block that begins at row r0. */
+typedef struct norm {
+    float *s, *y, *mean, *rstd; /* mean, rstd: NULL in inference */
     const float *x, *g, *b;
-    int64_t H, words;
-    float eps;
     oc__drop drop;
-    oc__rows rows;
-} norm_job;
+    const oc__linear *next; /* y is quantized for it, if it is s8 */
+} norm;
 
-static void norm_rows(void *ctx, int64_t begin, int64_t end, int worker)
+static void add_norm(const chain *j, const oc__block *k, int64_t r0, int64_t n, norm a)
 {
-    (void)worker;
-    const norm_job *j = ctx;
-    for (int64_t r = begin; r < end; r++) {
-        float *s = j->s + r * j->H;
-        if (j->drop.off)
-            oc__drop_row(&j->drop, oc__row_at(&j->rows, r) * j->words, j->H, s, s);
-        oc_k->axpy(1.0f, j->x + r * j->H, s, j->H);
-        oc_k->layernorm_row(s, j->g, j->b, j->H, j->eps, j->y + r * j->H,
-                            j->mean ? j->mean + r : NULL, j->rstd ? j->rstd + r : NULL);
+    const oc_dims *d = &j->b->m->dims;
+    int64_t H = d->H, words = oc__drop_words(H);
+    for (int64_t i = 0; i < n; i++) {
+        float *s = a.s + i * H, *y = a.y + i * H;
+        if (a.drop.off)
+            oc__drop_row(&a.drop, oc__row_at(&j->rows, r0 + i) * words, H, s, s);
+        oc_k->axpy(1.0f, a.x + i * H, s, H);
+        oc_k->layernorm_row(s, a.g, a.b, H, d->eps, y, a.mean ? a.mean + r0 + i : NULL,
+                            a.rstd ? a.rstd + r0 + i : NULL);
+        if (a.next && a.next->s8.panel)
+            quantize(k, i, y, a.next);
     }
-}
-
-static void add_norm(oc_bert *b, norm_job j)
-{
-    j.H = b->m->dims.H;
-    j.eps = b->m->dims.eps;
-    j.words = oc__drop_words(j.H);
-    oc_par_for(j.rows.n, OC__ROW_GRAIN, norm_rows, &j);
 }
 
 /* --- layers -------------------------------------------------------------------------------- */
@@ -166,86 +163,135 @@ static void gather_rows(const float *x, const oc__rows *rows, int64_t H, float *
         memcpy(out + i * H, x + oc__row_at(rows, i) * H, (size_t)H * sizeof *x);
 }
 
-static void attention(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
+/* Queries, keys and values of rows [begin, end) of x; where only [CLS] rows go on, without their
+ * queries. */
+static void project(oc_bert *b, int32_t l, const oc__block *k, int64_t begin, int64_t end)
 {
-    oc__layer *y = &b->layer[l];
-    const oc_dims *d = &b->m->dims;
-    oc__rows rows = oc__rows_of(b, batch, l);
-    input x = {.x = y->x, .n = batch->N, .K = d->H};
-    apply(b, &x, &y->k, OC_EPI_NONE, y->kx, y->kx);
-    apply(b, &x, &y->v, OC_EPI_NONE, y->vx, y->vx);
-    if (rows.at) { // queries of the [CLS] rows only
-        gather_rows(y->x, &rows, d->H, y->xr);
-        x = (input){.x = y->xr, .n = rows.n, .K = d->H};
+    const oc__layer *y = &b->layer[l];
+    bool cls = oc__is_cls(b, l);
+    int64_t H = b->m->dims.H, at = begin * y->ld;
+    input x = input_of(y->x + begin * H, H, end - begin, k);
+    const oc__linear *each[3] = {&y->q, &y->k, &y->v}, *all = cls ? &y->kv : &y->qkv;
+    float *to[3] = {y->qx, y->kx, y->vx};
+    if (y->together) {
+        quantize_rows(&x, all);
+        apply(&x, all, OC_EPI_NONE, to[cls] + at, y->ld, to[cls] + at);
+        return;
     }
-    apply(b, &x, &y->q, OC_EPI_NONE, y->qx, y->qx);
-    oc__attn_forward(b, l, batch, drop);
-    input c = {.x = y->c, .n = rows.n, .K = y->AD};
-    apply(b, &c, &y->o, OC_EPI_NONE, y->s1, y->s1);
-    add_norm(b, (norm_job){.s = y->s1,
-                           .y = y->y,
-                           .mean = y->mean1,
-                           .rstd = y->rstd1,
-                           .x = y->xr,
-                           .g = y->ln1_g,
-                           .b = y->ln1_b,
-                           .rows = rows,
-                           .drop = oc__drop_at(drop, oc__p_attn_out(d), l, OC__SITE_ATTN_OUT)});
+    for (int i = cls; i < 3; i++) {
+        quantize_rows(&x, each[i]);
+        apply(&x, each[i], OC_EPI_NONE, to[i] + at, y->ld, to[i] + at);
+    }
 }
 
-static void feed_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
+static void begin_rows(void *ctx, int64_t begin, int64_t end, int worker)
 {
-    oc__layer *y = &b->layer[l];
-    const oc_dims *d = &b->m->dims;
-    oc__rows rows = oc__rows_of(b, batch, l);
-    input in = {.x = y->y, .n = rows.n, .K = d->H};
-    apply(b, &in, &y->f1, b->act, y->u, y->g);
-    input g = {.x = y->g, .n = rows.n, .K = y->F};
-    apply(b, &g, &y->f2, OC_EPI_NONE, y->s2, y->s2);
-    add_norm(b, (norm_job){.s = y->s2,
-                           .y = y->out,
-                           .mean = y->mean2,
-                           .rstd = y->rstd2,
-                           .x = y->y,
-                           .g = y->ln2_g,
-                           .b = y->ln2_b,
-                           .rows = rows,
-                           .drop = oc__drop_at(drop, d->p_hidden, l, OC__SITE_FFN_OUT)});
+    const chain *j = ctx;
+    embed(j, begin, end);
+    project(j->b, 0, &j->b->block[worker], begin, end);
 }
 
-static void classify(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits)
+/* From the context of layer l to its output, and on to q, k and v of the next. */
+static void layer_rows(void *ctx, int64_t begin, int64_t end, int worker)
 {
+    const chain *j = ctx;
+    oc_bert *b = j->b;
+    const oc__layer *y = &b->layer[j->l];
+    const oc__block *k = &b->block[worker];
     const oc_dims *d = &b->m->dims;
-    int64_t words = oc__drop_words(d->H);
-    if (!b->cls_only) {
-        oc__rows first = {batch->B, batch->start};
-        gather_rows(b->layer[d->L - 1].out, &first, d->H, b->cls_rows);
-    }
-    input x = {.x = b->cls_rows, .n = batch->B, .K = d->H};
-    apply(b, &x, &b->pool, b->pool_act, b->pooled, b->pooled);
-    oc__drop mask = oc__drop_at(drop, d->p_cls, -1, OC__SITE_CLS);
-    for (int64_t i = 0; b->lim.train && i < batch->B; i++) {
-        const float *from = b->pooled + i * d->H;
-        float *to = b->pooled_drop + i * d->H;
+    int64_t n = end - begin, H = d->H, at = begin * H;
+    bool train = b->lim.train;
+    float *s1 = train ? y->s1 + at : k->s, *yy = train ? y->y + at : k->y;
+    float *s2 = train ? y->s2 + at : k->s;
+    float *g = train ? y->g + begin * y->F : k->g, *u = train ? y->u + begin * y->F : k->g;
+
+    input c = input_of(y->c + begin * y->ld_c, y->ld_c, n, k);
+    quantize_rows(&c, &y->o);
+    apply(&c, &y->o, OC_EPI_NONE, s1, H, s1);
+    add_norm(j, k, begin, n,
+             (norm){.s = s1,
+                    .y = yy,
+                    .mean = y->mean1,
+                    .rstd = y->rstd1,
+                    .x = y->xr + at,
+                    .g = y->ln1_g,
+                    .b = y->ln1_b,
+                    .next = &y->f1,
+                    .drop = oc__drop_at(j->drop, oc__p_attn_out(d), j->l, OC__SITE_ATTN_OUT)});
+    input in = input_of(yy, H, n, k);
+    apply(&in, &y->f1, b->act, u, y->F, g);
+    input wide = input_of(g, y->F, n, k);
+    quantize_rows(&wide, &y->f2);
+    apply(&wide, &y->f2, OC_EPI_NONE, s2, H, s2);
+    add_norm(j, k, begin, n,
+             (norm){.s = s2,
+                    .y = y->out + at,
+                    .mean = y->mean2,
+                    .rstd = y->rstd2,
+                    .x = yy,
+                    .g = y->ln2_g,
+                    .b = y->ln2_b,
+                    .drop = oc__drop_at(j->drop, d->p_hidden, j->l, OC__SITE_FFN_OUT)});
+    if (j->l + 1 < d->L)
+        project(b, j->l + 1, k, begin, end);
+}
+
+/* [CLS] rows of the last layer's input and their queries. */
+static void cls_rows(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const chain *j = ctx;
+    const oc__layer *y = &j->b->layer[j->l];
+    int64_t H = j->b->m->dims.H;
+    oc__rows rows = {end - begin, j->batch->start + begin};
+    gather_rows(y->x, &rows, H, y->xr + begin * H);
+    input x = input_of(y->xr + begin * H, H, end - begin, &j->b->block[worker]);
+    quantize_rows(&x, &y->q);
+    apply(&x, &y->q, OC_EPI_NONE, y->qx + begin * y->ld_q, y->ld_q, y->qx + begin * y->ld_q);
+}
+
+static void classify_rows(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const chain *j = ctx;
+    oc_bert *b = j->b;
+    const oc_dims *d = &b->m->dims;
+    int64_t H = d->H, words = oc__drop_words(H), n = end - begin;
+    float *pooled = b->pooled + begin * H, *dropped = b->pooled_drop + begin * H;
+    float *logits = j->logits + begin * d->K;
+    oc__rows first = {n, j->batch->start + begin};
+    if (!b->cls_only)
+        gather_rows(b->layer[d->L - 1].out, &first, H, b->cls_rows + begin * H);
+    input x = input_of(b->cls_rows + begin * H, H, n, &b->block[worker]);
+    quantize_rows(&x, &b->pool);
+    apply(&x, &b->pool, b->pool_act, pooled, H, pooled);
+    oc__drop mask = oc__drop_at(j->drop, d->p_cls, -1, OC__SITE_CLS);
+    for (int64_t i = 0; b->lim.train && i < n; i++) {
         if (mask.off)
-            oc__drop_row(&mask, i * words, d->H, from, to);
+            oc__drop_row(&mask, (begin + i) * words, H, pooled + i * H, dropped + i * H);
         else
-            memcpy(to, from, (size_t)d->H * sizeof *to);
+            memcpy(dropped + i * H, pooled + i * H, (size_t)H * sizeof *dropped);
     }
-    input p = {.x = b->pooled_drop, .n = batch->B, .K = d->H};
-    apply(b, &p, &b->cls, OC_EPI_NONE, logits, logits);
+    input p = input_of(dropped, H, n, &b->block[worker]);
+    quantize_rows(&p, &b->cls);
+    apply(&p, &b->cls, OC_EPI_NONE, logits, d->K, logits);
 }
 
 void oc_bert_forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits)
 {
     OC_CHECK(batch->B <= b->lim.max_B && batch->N <= b->lim.max_N);
     OC_CHECK(oc_par_workers() <= b->workers);
-    if (!b->lim.train)
-        drop = NULL;
-    embed(b, batch, drop);
-    for (int32_t l = 0; l < b->m->dims.L; l++) {
-        attention(b, l, batch, drop);
-        feed_forward(b, l, batch, drop);
+    bool train = b->lim.train;
+    chain j = {.b = b, .batch = batch, .drop = train ? drop : NULL, .logits = logits};
+    if (train)
+        oc__pack_layer(b, -1);
+    run_rows(&j, batch->N, begin_rows);
+    for (j.l = 0; j.l < b->m->dims.L; j.l++) {
+        j.rows = oc__rows_of(b, batch, j.l);
+        if (j.rows.at)
+            run_rows(&j, batch->B, cls_rows);
+        oc__attn_forward(b, j.l, batch, j.drop);
+        if (train)
+            oc__pack_layer(b, j.l);
+        run_rows(&j, j.rows.n, layer_rows);
     }
-    classify(b, batch, drop, logits);
+    run_rows(&j, batch->B, classify_rows);
 }

@@ -1,13 +1,24 @@
 /*
  * core/nn/bert_internal.h - what bert_plan, bert_fwd, bert_bwd, attention and dropout share.
  *
- * Buffers of a layer, and who needs them later (R = rows that go on after attention: N, or B in
- * the last layer, where the pooler reads only the [CLS] rows):
+ * All but attention works row by row. So a layer is two parallel loops: attention (over notes, heads
+ * and blocks of queries), and a chain over blocks of rows, which takes a block from the context to
+ * the queries, keys and values of the next layer while it lies in the worker's caches:
  *
- *   x [N,H] -> q [R,AD], k, v [N,AD] -> c [R,AD] -> s1 [R,H] -> y [R,H] -> u, g [R,F] -> s2 -> out
+ *   [embed -> x -> qkv]  then per layer  [qkv -> c]  [c -> s1 -> y -> u, g -> s2 -> out = x -> qkv]
+ *
+ *   x, s1, y, s2, out [R,H]   u, g [R,F]   qkv [N,3W]   c [R,AD]
+ *
+ * R = rows that go on after attention: N, or B in the last layer, where the pooler reads only the
+ * [CLS] rows. W = AD rounded up to the products' tile: queries, keys and values lie side by side,
+ *
+ *   qkv row:  q [AD] pad [W-AD] | k [AD] pad | v [AD] pad
+ *
+ * and are one product, with weights packed side by side too.
  *
  * In training every layer owns its buffers, since backward reads them all. In inference all layers
- * share one set: c takes q's place, g takes u's, out takes x's.
+ * share x and qkv (rows as wide as the widest layer's), c lies over q, and the rest is scratch of
+ * one block per worker.
  */
 #ifndef OC_NN_BERT_INTERNAL_H
 #define OC_NN_BERT_INTERNAL_H
@@ -49,33 +60,48 @@ void oc__drop_row(const oc__drop *d, int64_t word, int64_t n, const float *x, fl
 
 /* A linear layer y = x W^T + b, W [O,I], ready to be multiplied. */
 typedef struct oc__linear {
-    const float *w;    /* f32 [O,I] of the model, NULL when quantized */
+    const float *w; /* f32 [O,I] of the model, NULL when quantized or when it stands for several */
     const float *bias; /* [O] */
-    const int8_t *wq;  /* s8 [O,I] of the model, NULL when f32 */
+    const int8_t *wq;  /* s8 [O,I] of the model, NULL likewise */
     int64_t I, O;
-    oc_packed_f32 f32; /* of W^T; in training packed into the shared buffer before each use */
-    oc_packed_s8 s8;
-    int32_t param; /* index in the layout: where its gradient goes */
+    oc_packed_f32 f32; /* of W^T; in training all layers share one place per role */
+    oc_packed_s8 s8;   /* panel NULL: the layer is f32 */
+    int32_t param;     /* index in the layout: where its gradient goes */
     int32_t param_bias;
 } oc__linear;
 
 typedef struct oc__layer {
     int32_t A;
     int64_t AD, F;
-    oc__linear q, k, v, o, f1, f2;
+    int64_t W, ld, ld_c;           /* columns of q, k or v; row strides of qkv and of c */
+    oc__linear q, k, v, o, f1, f2; /* O of q, k and v is AD */
+    oc__linear qkv, kv;            /* q, k, v and k, v as one, where all are f32 or all s8 */
+    bool together;                 /* they are */
+    float *bias3, *scale3;         /* [3W] of qkv */
     const float *ln1_g, *ln1_b, *ln2_g, *ln2_b;
-    float *x;             /* [N,H] input of the layer */
-    float *xr;            /* [R,H] its rows that go on; x itself unless only [CLS] rows do */
-    float *qx;            /* [R,AD] queries */
-    float *kx, *vx;       /* [N,AD] keys, values */
-    float *c;             /* [R,AD] context */
-    float *lse;           /* [R,A] log-sum-exp of the scores; NULL in inference */
+
+    float *x;            /* [N,H] input of the layer */
+    float *xr;           /* [R,H] its rows that go on; x itself unless only [CLS] rows do */
+    float *qx, *kx, *vx; /* [N,3W] at the columns of q, k, v; [CLS] rows only: q is [B,W] apart */
+    int64_t ld_q;        /* row stride of qx: ld, or W where only [CLS] rows go on */
+    float *c;            /* [R,AD] context */
+    float *out;          /* [R,H] after LN2 */
+
+    /* Training only; scratch of a block in inference. */
     float *s1, *y;        /* [R,H] before and after LN1 */
     float *u, *g;         /* [R,F] before and after the activation */
-    float *s2, *out;      /* [R,H] before and after LN2 */
-    float *mean1, *rstd1; /* [R] of LN1, LN2; NULL in inference */
+    float *s2;            /* [R,H] before LN2 */
+    float *lse;           /* [R,A] log-sum-exp of the scores */
+    float *mean1, *rstd1; /* [R] of LN1, LN2 */
     float *mean2, *rstd2;
 } oc__layer;
+
+/* What one worker keeps of a block of rows. */
+typedef struct oc__block {
+    float *s, *y, *g; /* inference: [OC__BLOCK_ROWS] x H, H, F; u lies under g, s2 under s1 */
+    int8_t *xq;       /* the present input of a product, quantized: [OC__BLOCK_ROWS, Kp] */
+    float *xs;        /* [OC__BLOCK_ROWS] its scales */
+} oc__block;
 
 struct oc_bert {
     const oc_model *m; /* borrowed */
@@ -92,17 +118,17 @@ struct oc_bert {
     float *cls_rows;             /* [B,H] what the pooler reads */
     float *pooled, *pooled_drop; /* [B,H] */
 
-    /* Integer path: the present input, quantized. */
-    int8_t *xq; /* [N,Kp] */
-    float *xs;  /* [N] */
-
-    float *pack;         /* training: one packed matrix at a time */
-    float *gemm_scratch; /* [workers][gemm_floats] */
-    int64_t gemm_floats;
+    oc__block *block;    /* [workers] */
     float *attn_scratch; /* [workers][attn_floats] */
     int64_t attn_floats;
 
+    /* Training: packed weights of the layer at hand, by role; qkv's are three matrices. */
+    float *pack_qkv, *pack_o, *pack_f1, *pack_f2;
+
     /* Backward. */
+    float *pack;         /* one packed matrix at a time */
+    float *gemm_scratch; /* [workers][gemm_floats] */
+    int64_t gemm_floats;
     float *d;         /* [N,H] gradient of a layer's output, then of its input */
     float *d_cls;     /* [B,H] the same where only the [CLS] rows go on */
     float *d_drop;    /* [N,H] after a dropout mask */
@@ -111,6 +137,9 @@ struct oc_bert {
     float *d_pool;    /* [B,H] */
     float *ln_part;   /* [chunks of N][2H] partial sums of the LayerNorm gradients */
 };
+
+/* Rows of a block: some tiles, so that weights are read few times, and its rows stay in L2. */
+#define OC__BLOCK_ROWS 96
 
 /* Dropout between the attention's output and its residual; DistilBERT has none there. */
 static inline float oc__p_attn_out(const oc_dims *d)
@@ -142,6 +171,10 @@ static inline int64_t oc__row_at(const oc__rows *r, int64_t i)
 {
     return r->at ? r->at[i] : i;
 }
+
+/* Pack what the rows of layer l meet after attention: its matrices, then those that make q, k, v of
+ * the next, or the pooler and classifier. l = -1: what the embeddings meet. */
+void oc__pack_layer(oc_bert *b, int32_t l);
 
 /* Attention of one layer over a batch (attention.c). */
 int64_t oc__attn_floats(int64_t T, int64_t D, bool train); /* scratch of one worker */

@@ -9,17 +9,32 @@
 
 #define MAX_BATCH_ROWS INT32_MAX /* start[] holds int32 */
 
-/* What all layers share in inference, and the widest of each. */
+/* The widest of all layers. */
 typedef struct widths {
-    int64_t AD, F, I; /* widest attention, FFN, input of any linear layer */
+    int64_t AD, F, I; /* attention, FFN, input of any linear layer */
+    int64_t W;        /* q, k or v with their padding */
 } widths;
 
-static widths widest(const oc_dims *d)
+static int64_t round_up(int64_t n, int64_t to)
 {
+    return (n + to - 1) / to * to;
+}
+
+/* Columns of q, k or v: whole tiles of the product that makes them. */
+static int64_t padded(const oc_model *m, int32_t l)
+{
+    int64_t AD = (int64_t)m->dims.A[l] * m->dims.D;
+    return round_up(AD, oc_model_at(m, OC_P_Q_W, l)->q ? oc_k->qnr : oc_k->nr);
+}
+
+static widths widest(const oc_model *m)
+{
+    const oc_dims *d = &m->dims;
     widths w = {.I = d->H};
     for (int32_t l = 0; l < d->L; l++) {
         w.AD = OC_MAX(w.AD, (int64_t)d->A[l] * d->D);
         w.F = OC_MAX(w.F, (int64_t)d->F[l]);
+        w.W = OC_MAX(w.W, padded(m, l));
     }
     w.I = OC_MAX(w.I, OC_MAX(w.AD, w.F));
     return w;
@@ -30,8 +45,9 @@ static const float *norm_of(const oc_model *m, oc_kind k, int32_t l)
     return oc_model_at(m, k, l)->f32;
 }
 
-/* Weights of one linear layer; the packed copy comes from the arena unless training. */
-static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind, int32_t l)
+/* Weights of one linear layer, packed at `panel` or, with own, in a place of its own. */
+static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind, int32_t l,
+                         bool own, void *panel)
 {
     const oc_param *p = oc_layout_at(&b->m->layout, kind, l);
     oc_kind bias = (oc_kind)(kind + 1); // OC_KIND_LIST keeps a bias behind its matrix
@@ -40,36 +56,88 @@ static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind,
     lin->bias = oc_model_at(b->m, bias, l)->f32;
     lin->param = (int32_t)(p - b->m->layout.param);
     lin->param_bias = lin->param + 1;
-    lin->f32 = (oc_packed_f32){.panel = b->pack, .K = p->cols, .N = p->rows};
     if (lin->wq)
-        lin->s8 = (oc_packed_s8){.panel = OC_PUSH(a, int8_t, oc_pack_s8_bytes(p->cols, p->rows)),
-                                 .scale = w->scale,
-                                 .K = p->cols,
-                                 .N = p->rows,
-                                 .Kp = (p->cols + 31) / 32 * 32};
-    else if (!b->lim.train)
-        lin->f32.panel = OC_PUSH(a, float, oc_pack_f32_floats(p->cols, p->rows));
+        lin->s8 = (oc_packed_s8){
+            .panel = own ? OC_PUSH(a, int8_t, oc_pack_s8_bytes(p->cols, p->rows)) : panel,
+            .scale = w->scale,
+            .K = p->cols,
+            .N = p->rows,
+            .Kp = round_up(p->cols, 32)};
+    else
+        lin->f32 = (oc_packed_f32){
+            .panel = own ? OC_PUSH(a, float, oc_pack_f32_floats(p->cols, p->rows)) : panel,
+            .K = p->cols,
+            .N = p->rows};
 }
 
-static void place_weights(oc_bert *b, oc_arena *a)
+/* `n` neighbours among q, k, v, the first of which is `first`, as one product. */
+static oc__linear join(const oc__layer *y, const oc__linear *first, int n, int64_t at)
 {
+    oc__linear all = *first;
+    all.w = NULL;
+    all.wq = NULL;
+    all.O = n * y->W;
+    all.bias = y->bias3 ? y->bias3 + at : NULL;
+    all.f32.N = all.s8.N = all.O;
+    all.s8.scale = y->scale3 ? y->scale3 + at : NULL;
+    return all;
+}
+
+static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
+{
+    oc__layer *y = &b->layer[l];
+    const oc_weight *w[3] = {oc_model_at(b->m, OC_P_Q_W, l), oc_model_at(b->m, OC_P_K_W, l),
+                             oc_model_at(b->m, OC_P_V_W, l)};
+    bool s8 = w[0]->q != NULL;
+    y->together = s8 == (w[1]->q != NULL) && s8 == (w[2]->q != NULL);
+    int64_t H = b->m->dims.H, floats = oc_pack_f32_floats(H, y->AD);
+    size_t bytes = s8 ? oc_pack_s8_bytes(H, y->AD) : (size_t)floats * sizeof(float);
+    char *at = (char *)b->pack_qkv; // training: f32, one place for all layers
+    if (!b->lim.train && y->together)
+        at = OC_PUSH(a, char, 3 * bytes);
+    place_linear(b, a, &y->q, OC_P_Q_W, l, !y->together, at);
+    place_linear(b, a, &y->k, OC_P_K_W, l, !y->together, at ? at + bytes : NULL);
+    place_linear(b, a, &y->v, OC_P_V_W, l, !y->together, at ? at + 2 * bytes : NULL);
+    y->bias3 = OC_PUSH(a, float, 3 * y->W);
+    y->scale3 = s8 ? OC_PUSH(a, float, 3 * y->W) : NULL;
+    y->qkv = join(y, &y->q, 3, 0);
+    y->kv = join(y, &y->k, 2, y->W);
+}
+
+static void place_weights(oc_bert *b, oc_arena *a, widths w)
+{
+    int64_t H = b->m->dims.H;
+    bool own = !b->lim.train;
+    if (b->lim.train) {
+        b->pack_qkv = OC_PUSH(a, float, 3 * oc_pack_f32_floats(H, w.AD));
+        b->pack_o = OC_PUSH(a, float, oc_pack_f32_floats(w.AD, H));
+        b->pack_f1 = OC_PUSH(a, float, oc_pack_f32_floats(H, w.F));
+        b->pack_f2 = OC_PUSH(a, float, oc_pack_f32_floats(w.F, H));
+    }
     for (int32_t l = 0; l < b->m->dims.L; l++) {
         oc__layer *y = &b->layer[l];
-        place_linear(b, a, &y->q, OC_P_Q_W, l);
-        place_linear(b, a, &y->k, OC_P_K_W, l);
-        place_linear(b, a, &y->v, OC_P_V_W, l);
-        place_linear(b, a, &y->o, OC_P_O_W, l);
-        place_linear(b, a, &y->f1, OC_P_F1_W, l);
-        place_linear(b, a, &y->f2, OC_P_F2_W, l);
+        place_qkv(b, a, l);
+        place_linear(b, a, &y->o, OC_P_O_W, l, own, b->pack_o);
+        place_linear(b, a, &y->f1, OC_P_F1_W, l, own, b->pack_f1);
+        place_linear(b, a, &y->f2, OC_P_F2_W, l, own, b->pack_f2);
         y->ln1_g = norm_of(b->m, OC_P_LN1_G, l);
         y->ln1_b = norm_of(b->m, OC_P_LN1_B, l);
         y->ln2_g = norm_of(b->m, OC_P_LN2_G, l);
         y->ln2_b = norm_of(b->m, OC_P_LN2_B, l);
     }
-    place_linear(b, a, &b->pool, OC_P_POOL_W, -1);
-    place_linear(b, a, &b->cls, OC_P_CLS_W, -1);
+    place_linear(b, a, &b->pool, OC_P_POOL_W, -1, true, NULL);
+    place_linear(b, a, &b->cls, OC_P_CLS_W, -1, true, NULL);
     b->emb_g = norm_of(b->m, OC_P_EMB_LN_G, -1);
     b->emb_b = norm_of(b->m, OC_P_EMB_LN_B, -1);
+}
+
+/* Queries, keys and values of a layer lie in qkv [N,3W]; queries apart where those are [CLS] rows. */
+static void point_qkv(oc__layer *y, float *qkv, float *cls_q)
+{
+    y->qx = cls_q ? cls_q : qkv;
+    y->kx = qkv ? qkv + y->W : NULL;
+    y->vx = qkv ? qkv + 2 * y->W : NULL;
+    y->ld_q = cls_q ? y->W : y->ld;
 }
 
 /* One layer's own buffers. */
@@ -77,10 +145,10 @@ static void place_layer(oc_bert *b, oc_arena *a, oc__layer *y, bool cls)
 {
     int64_t N = b->lim.max_N, H = b->m->dims.H, R = cls ? b->lim.max_B : N;
     y->xr = cls ? OC_PUSH(a, float, R *H) : y->x;
-    y->qx = OC_PUSH(a, float, R * y->AD);
-    y->kx = OC_PUSH(a, float, N * y->AD);
-    y->vx = OC_PUSH(a, float, N * y->AD);
+    float *qkv = OC_PUSH(a, float, N * y->ld);
+    point_qkv(y, qkv, cls ? OC_PUSH(a, float, R * y->W) : NULL);
     y->c = OC_PUSH(a, float, R * y->AD);
+    y->ld_c = y->AD;
     y->lse = OC_PUSH(a, float, R * y->A);
     y->s1 = OC_PUSH(a, float, R *H);
     y->y = OC_PUSH(a, float, R *H);
@@ -92,6 +160,28 @@ static void place_layer(oc_bert *b, oc_arena *a, oc__layer *y, bool cls)
     y->rstd1 = OC_PUSH(a, float, R);
     y->mean2 = OC_PUSH(a, float, R);
     y->rstd2 = OC_PUSH(a, float, R);
+}
+
+/* Scratch of one worker for any product of at most `most` terms. */
+static int64_t gemm_floats(int64_t most)
+{
+    // Not monotone in K, but constant blocks of k take over long before this many terms.
+    int64_t floats = 0;
+    for (int64_t k = 1; k <= OC_MIN(most, 4096); k++)
+        floats = OC_MAX(floats, oc_gemm_scratch_floats(k));
+    return floats;
+}
+
+/* Largest matrix backward packs: a weight, or the rows that went into a layer. */
+static int64_t pack_floats(const oc_dims *d, int64_t N, widths w)
+{
+    int64_t floats = oc_pack_f32_floats(N, w.I);
+    int64_t wide[4] = {d->H, w.AD, w.F, d->K};
+    for (int i = 0; i < 4; i++) {
+        floats = OC_MAX(floats, oc_pack_f32_floats(wide[i], d->H));
+        floats = OC_MAX(floats, oc_pack_f32_floats(d->H, wide[i]));
+    }
+    return floats;
 }
 
 static void place_training(oc_bert *b, oc_arena *a, widths w)
@@ -114,6 +204,9 @@ static void place_training(oc_bert *b, oc_arena *a, widths w)
     b->d_k = OC_PUSH(a, float, N *w.AD);
     b->d_v = OC_PUSH(a, float, N *w.AD);
     b->d_pool = OC_PUSH(a, float, b->lim.max_B *H);
+    b->pack = OC_PUSH(a, float, pack_floats(d, N, w));
+    b->gemm_floats = gemm_floats(OC_MAX(w.I, N));
+    b->gemm_scratch = OC_PUSH(a, float, b->workers * b->gemm_floats);
     b->ln_part = OC_PUSH(a, float, (N + OC__ROW_GRAIN - 1) / OC__ROW_GRAIN * 2 * H);
 }
 
@@ -121,68 +214,56 @@ static void place_training(oc_bert *b, oc_arena *a, widths w)
 static void place_inference(oc_bert *b, oc_arena *a, widths w)
 {
     const oc_dims *d = &b->m->dims;
-    int64_t N = b->lim.max_N, H = d->H;
-    oc__layer s = {.x = OC_PUSH(a, float, N *H)};
-    s.xr = b->cls_only ? OC_PUSH(a, float, b->lim.max_B *H) : s.x;
-    s.qx = s.c = OC_PUSH(a, float, N *w.AD);
-    s.kx = OC_PUSH(a, float, N *w.AD);
-    s.vx = OC_PUSH(a, float, N *w.AD);
-    s.s1 = s.s2 = OC_PUSH(a, float, N *H);
-    s.y = OC_PUSH(a, float, N *H);
-    s.u = s.g = OC_PUSH(a, float, N *w.F);
-    b->e = s.x;
+    int64_t N = b->lim.max_N, B = b->lim.max_B, H = d->H;
+    float *x = OC_PUSH(a, float, N *H), *qkv = OC_PUSH(a, float, N * 3 * w.W);
+    float *cls_x = b->cls_only ? OC_PUSH(a, float, B *H) : NULL;
+    float *cls_q = b->cls_only ? OC_PUSH(a, float, B *w.W) : NULL;
+    b->e = x;
     for (int32_t l = 0; l < d->L; l++) {
         oc__layer *y = &b->layer[l];
-        y->x = l ? b->layer[l - 1].out : s.x;
-        y->xr = oc__is_cls(b, l) ? s.xr : y->x;
-        y->qx = s.qx;
-        y->kx = s.kx;
-        y->vx = s.vx;
-        y->c = s.c;
-        y->s1 = s.s1;
-        y->s2 = s.s2;
-        y->y = s.y;
-        y->u = s.u;
-        y->g = s.g;
-        y->out = b->lim.keep_hidden ? OC_PUSH(a, float, N *H) : s.x;
+        bool cls = oc__is_cls(b, l);
+        y->x = l ? b->layer[l - 1].out : x;
+        y->xr = cls ? cls_x : y->x;
+        point_qkv(y, qkv, cls ? cls_q : NULL);
+        y->c = y->qx;
+        y->ld_c = y->ld_q;
+        y->out = b->lim.keep_hidden ? OC_PUSH(a, float, N *H) : x;
     }
 }
 
-/* Scratch of one worker for any product of at most `most` terms. */
-static int64_t gemm_floats(int64_t most)
+/* What each worker keeps of a block of rows. */
+static void place_blocks(oc_bert *b, oc_arena *a, widths w)
 {
-    // Not monotone in K, but constant blocks of k take over long before this many terms.
-    int64_t floats = 0;
-    for (int64_t k = 1; k <= OC_MIN(most, 4096); k++)
-        floats = OC_MAX(floats, oc_gemm_scratch_floats(k));
-    return floats;
-}
-
-/* Largest matrix the shared pack buffer holds: a weight either way round, or a layer's rows. */
-static int64_t pack_floats(const oc_dims *d, int64_t N, widths w)
-{
-    int64_t floats = OC_MAX(oc_pack_f32_floats(N, w.I), oc_pack_f32_floats(d->H, d->H));
-    int64_t wide[3] = {w.AD, w.F, d->K};
-    for (int i = 0; i < 3; i++) {
-        floats = OC_MAX(floats, oc_pack_f32_floats(wide[i], d->H));
-        floats = OC_MAX(floats, oc_pack_f32_floats(d->H, wide[i]));
+    int64_t R = OC__BLOCK_ROWS, H = b->m->dims.H;
+    b->block = OC_PUSH(a, oc__block, b->workers);
+    for (int i = 0; i < b->workers && !b->lim.train; i++) {
+        oc__block k = {.s = OC_PUSH(a, float, R *H),
+                       .y = OC_PUSH(a, float, R *H),
+                       .g = OC_PUSH(a, float, R *w.F)};
+        if (!oc_model_is_f32(b->m)) {
+            k.xq = OC_PUSH(a, int8_t, R * round_up(w.I, 32));
+            k.xs = OC_PUSH(a, float, R);
+        }
+        if (b->block)
+            b->block[i] = k;
     }
-    return floats;
 }
 
 static void place(oc_bert *b, oc_arena *a)
 {
     const oc_dims *d = &b->m->dims;
-    int64_t N = b->lim.max_N, B = b->lim.max_B, H = d->H;
-    widths w = widest(d);
-    if (b->lim.train)
-        b->pack = OC_PUSH(a, float, pack_floats(d, N, w));
-    place_weights(b, a);
+    int64_t B = b->lim.max_B, H = d->H;
+    widths w = widest(b->m);
     for (int32_t l = 0; l < d->L; l++) {
         b->layer[l].A = d->A[l];
         b->layer[l].AD = (int64_t)d->A[l] * d->D;
         b->layer[l].F = d->F[l];
+        b->layer[l].W = padded(b->m, l);
+        // The same rows for all layers that share qkv: a block's new keys lie where its own old
+        // ones lay, not on another block's context.
+        b->layer[l].ld = 3 * (b->lim.train ? b->layer[l].W : w.W);
     }
+    place_weights(b, a, w);
     if (b->lim.train)
         place_training(b, a, w);
     else
@@ -190,12 +271,7 @@ static void place(oc_bert *b, oc_arena *a)
     b->cls_rows = b->cls_only ? b->layer[d->L - 1].out : OC_PUSH(a, float, B *H);
     b->pooled = OC_PUSH(a, float, B *H);
     b->pooled_drop = b->lim.train ? OC_PUSH(a, float, B *H) : b->pooled;
-    if (!oc_model_is_f32(b->m)) {
-        b->xq = OC_PUSH(a, int8_t, N * ((w.I + 31) / 32 * 32));
-        b->xs = OC_PUSH(a, float, N);
-    }
-    b->gemm_floats = gemm_floats(OC_MAX(w.I, b->lim.train ? N : 0));
-    b->gemm_scratch = OC_PUSH(a, float, b->workers * b->gemm_floats);
+    place_blocks(b, a, w);
     b->attn_floats = oc__attn_floats(b->lim.max_T, d->D, b->lim.train);
     b->attn_scratch = OC_PUSH(a, float, b->workers * b->attn_floats);
 }
@@ -262,16 +338,33 @@ static void pack_linear(oc__linear *lin)
         oc_pack_f32((oc_mat){lin->w, 1, lin->I}, lin->I, lin->O, lin->f32.panel);
 }
 
-static void pack_weights(oc_bert *b)
+/* Padding stays what the arena made it: 0. */
+static void pack_qkv(oc__layer *y)
 {
-    for (int32_t l = 0; l < b->m->dims.L; l++) {
-        oc__layer *y = &b->layer[l];
-        oc__linear *lin[6] = {&y->q, &y->k, &y->v, &y->o, &y->f1, &y->f2};
-        for (int i = 0; i < 6; i++)
-            pack_linear(lin[i]);
+    oc__linear *each[3] = {&y->q, &y->k, &y->v};
+    for (int i = 0; i < 3; i++) {
+        size_t bytes = (size_t)y->AD * sizeof(float);
+        pack_linear(each[i]);
+        memcpy(y->bias3 + i * y->W, each[i]->bias, bytes);
+        if (each[i]->wq && y->scale3)
+            memcpy(y->scale3 + i * y->W, each[i]->s8.scale, bytes);
     }
-    pack_linear(&b->pool);
-    pack_linear(&b->cls);
+}
+
+void oc__pack_layer(oc_bert *b, int32_t l)
+{
+    oc__layer *y = l >= 0 ? &b->layer[l] : NULL;
+    if (y) {
+        pack_linear(&y->o);
+        pack_linear(&y->f1);
+        pack_linear(&y->f2);
+    }
+    if (l + 1 < b->m->dims.L)
+        pack_qkv(&b->layer[l + 1]);
+    else {
+        pack_linear(&b->pool);
+        pack_linear(&b->cls);
+    }
 }
 
 oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc_err *err)
@@ -291,8 +384,8 @@ oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc
                        (long long)lim->max_N, (long long)lim->max_T, plan.used + sizeof *b);
     }
     place(b, &b->arena);
-    if (!lim->train)
-        pack_weights(b);
+    for (int32_t l = -1; !lim->train && l < m->dims.L; l++)
+        oc__pack_layer(b, l);
     *out = b;
     return OC_OK;
 }
