@@ -165,22 +165,22 @@ oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
 
 /* --- what they hold --------------------------------------------------------------------------- */
 
-/* First entry that is NaN or infinite; -1: none. By the bits, which needs no order of additions. */
+/* First entry that is NaN or infinite; -1: none. x * 0 is NaN for those and 0 for all others. */
 static int64_t first_not_finite(const float *w, int64_t n)
 {
-    enum { PIECE = 4096 };
-    for (int64_t at = 0; at < n; at += PIECE) {
-        int64_t end = OC_MIN(n, at + PIECE);
-        uint32_t bad = 0;
-        for (int64_t j = at; j < end; j++) {
-            uint32_t b;
-            memcpy(&b, w + j, sizeof b);
-            bad |= (b & 0x7f800000u) == 0x7f800000u;
-        }
-        for (int64_t j = at; bad && j < end; j++)
-            if (!isfinite(w[j]))
-                return j;
-    }
+    enum { LANES = 16 };
+    float sum[LANES] = {0};
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES)
+        for (int k = 0; k < LANES; k++)
+            sum[k] += w[j + k] * 0.0f;
+    for (; j < n; j++)
+        sum[0] += w[j] * 0.0f;
+    for (int k = 1; k < LANES; k++)
+        sum[0] += sum[k];
+    for (j = 0; isnan(sum[0]) && j < n; j++)
+        if (!isfinite(w[j]))
+            return j;
     return -1;
 }
 

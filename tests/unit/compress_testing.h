@@ -289,8 +289,7 @@ static inline void assert_same_weights(const oc_model *a, const oc_model *b)
 {
     assert_int_equal(a->layout.n_floats, b->layout.n_floats);
     for (int32_t i = 0; i < a->layout.n; i++)
-        assert_memory_equal(a->w[i].f32, b->w[i].f32,
-                            (size_t)a->layout.param[i].n * sizeof(float));
+        assert_memory_equal(a->w[i].f32, b->w[i].f32, (size_t)a->layout.param[i].n * sizeof(float));
 }
 
 #endif
