@@ -13,10 +13,11 @@
 #include "core/kernels/kernels.h"
 #include "core/kernels/split.h"
 
-#define BLOCK_ROWS 8 /* or one tile, where that is taller */
-#define MAX_ROWS   32
-#define MAX_K      1024
-#define STRIP_COLS 384
+#define BLOCK_ROWS  8 /* or one tile, where that is taller */
+#define MAX_ROWS    32
+#define MAX_K       1024
+#define STRIP_COLS  384
+#define FINISH_COLS 128
 
 static int64_t div_up(int64_t a, int64_t b)
 {
@@ -28,9 +29,15 @@ static int64_t padded_k(int64_t K)
     return div_up(K, 32) * 32;
 }
 
+/* Depth of a panel: at least Kp. */
+static int64_t panel_k(int64_t K)
+{
+    return div_up(K, oc_k->qkr) * oc_k->qkr;
+}
+
 size_t oc_pack_s8_bytes(int64_t K, int64_t N)
 {
-    return (size_t)(div_up(N, oc_k->qnr) * oc_k->qnr) * (size_t)padded_k(K);
+    return (size_t)(div_up(N, oc_k->qnr) * oc_k->qnr) * (size_t)panel_k(K);
 }
 
 typedef struct pack_job {
@@ -43,7 +50,7 @@ static void pack_panels(void *ctx, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     const pack_job *j = ctx;
-    int64_t Kp = padded_k(j->K);
+    int64_t Kp = panel_k(j->K);
     for (int64_t p = begin; p < end; p++)
         oc_k->pack_s8_panel(j->q, j->N, j->K, Kp, p, j->dst + p * oc_k->qnr * Kp);
 }
@@ -65,7 +72,7 @@ static int64_t block_rows(void)
 /* Length of the blocks of k: as few as the ISA's limit allows, all about equal. */
 static int64_t block_k(int64_t Kp)
 {
-    return padded_k(div_up(Kp, OC_MAX(1, div_up(Kp, oc_k->qkc))));
+    return panel_k(div_up(Kp, OC_MAX(1, div_up(Kp, oc_k->qkc))));
 }
 
 typedef struct gemm_job {
@@ -86,40 +93,48 @@ typedef struct workspace {
     int32_t acc[MAX_ROWS * STRIP_COLS];
 } workspace;
 
-/* acc (+)= rows [m0, m1) x panels [q0, q1) over k [k0, k0 + kc). */
-static void multiply_block(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
-                           int64_t k0, int64_t kc, workspace *ws)
+/* Rows [m0, m1) x columns of panels [q0, q1), whose sums are whole, to y; the sums' first column is
+ * that of panel `strip`. */
+static void finish(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1, int64_t strip,
+                   const workspace *ws)
 {
     const oc_packed_s8 *W = j->W;
-    int64_t qmr = oc_k->qmr, qnr = oc_k->qnr, tile_bytes = OC_S8_ROWS_BYTES(qmr, kc);
-    for (int64_t m = m0; m < m1; m += qmr)
-        oc_k->prepare_s8_rows(j->xq + m * W->Kp + k0, W->Kp, kc, (int32_t)OC_MIN(qmr, m1 - m),
-                              ws->rows + (m - m0) / qmr * tile_bytes);
-    for (int64_t q = q0; q < q1; q++) {
-        const int8_t *b = W->panel + q * qnr * W->Kp + k0 * qnr;
-        int32_t n_used = (int32_t)OC_MIN(qnr, W->N - q * qnr);
-        for (int64_t m = m0; m < m1; m += qmr)
-            oc_k->gemm_s8_tile(kc, ws->rows + (m - m0) / qmr * tile_bytes, b,
-                               ws->acc + (m - m0) * STRIP_COLS + (q - q0) * qnr, STRIP_COLS,
-                               (int32_t)OC_MIN(qmr, m1 - m), n_used, k0 > 0);
+    int64_t qnr = oc_k->qnr, n0 = q0 * qnr, n = OC_MIN(q1 * qnr, W->N) - n0;
+    for (int64_t m = m0; m < m1; m++) {
+        float *y = j->y + m * j->ldy + n0;
+        oc_k->dequant_row(ws->acc + (m - m0) * STRIP_COLS + (q0 - strip) * qnr, n, j->xs[m],
+                          W->scale + n0, j->bias ? j->bias + n0 : NULL, y);
+        if (j->act != OC_EPI_NONE)
+            oc_k->act_row(j->act, y, n, y);
     }
 }
 
-/* Rows [m0, m1) x panels [q0, q1), at most a block x STRIP_COLS, finished. */
+/* Rows [m0, m1) x panels [q0, q1), at most a block x STRIP_COLS. A few panels are finished at a
+ * time, while their sums are in L1. */
 static void multiply_strip(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                            workspace *ws)
 {
     const oc_packed_s8 *W = j->W;
-    int64_t kc = block_k(W->Kp);
-    for (int64_t k = 0; k < W->Kp; k += kc)
-        multiply_block(j, m0, m1, q0, q1, k, OC_MIN(kc, W->Kp - k), ws);
-    int64_t n0 = q0 * oc_k->qnr, n = OC_MIN(q1 * oc_k->qnr, W->N) - n0;
-    for (int64_t m = m0; m < m1; m++) {
-        float *y = j->y + m * j->ldy + n0;
-        oc_k->dequant_row(ws->acc + (m - m0) * STRIP_COLS, n, j->xs[m], W->scale + n0,
-                          j->bias ? j->bias + n0 : NULL, y);
-        if (j->act != OC_EPI_NONE)
-            oc_k->act_row(j->act, y, n, y);
+    int64_t qmr = oc_k->qmr, qnr = oc_k->qnr, depth = panel_k(W->K), cut = block_k(W->Kp);
+    int64_t group = OC_MAX(1, FINISH_COLS / qnr);
+    for (int64_t k = 0; k < W->Kp; k += cut) {
+        int64_t kc = OC_MIN(cut, W->Kp - k), tile_bytes = OC_S8_ROWS_BYTES(qmr, kc);
+        bool last = k + cut >= W->Kp;
+        for (int64_t m = m0; m < m1; m += qmr)
+            oc_k->prepare_s8_rows(j->xq + m * W->Kp + k, W->Kp, kc, (int32_t)OC_MIN(qmr, m1 - m),
+                                  ws->rows + (m - m0) / qmr * tile_bytes);
+        for (int64_t q = q0, from = q0; q < q1; q++) {
+            const int8_t *b = W->panel + q * qnr * depth + k * qnr;
+            for (int64_t m = m0; m < m1; m += qmr)
+                oc_k->gemm_s8_tile(kc, ws->rows + (m - m0) / qmr * tile_bytes, b,
+                                   ws->acc + (m - m0) * STRIP_COLS + (q - q0) * qnr, STRIP_COLS,
+                                   (int32_t)OC_MIN(qmr, m1 - m),
+                                   (int32_t)OC_MIN(qnr, W->N - q * qnr), k > 0);
+            if (last && (q + 1 == q1 || q + 1 - from == group)) {
+                finish(j, m0, m1, from, q + 1, q0, ws);
+                from = q + 1;
+            }
+        }
     }
 }
 
@@ -130,6 +145,8 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     const oc_split *s = &j->split;
     int64_t strip = STRIP_COLS / oc_k->qnr, qmr = oc_k->qmr, rows = block_rows();
     workspace ws;
+    if (oc_k->begin_s8)
+        oc_k->begin_s8();
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
         int64_t m_end = OC_MIN(j->M, oc__split_at(s->rows, r + 1, s->n_rows) * qmr);
@@ -138,6 +155,8 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
             for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += rows)
                 multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), &ws);
     }
+    if (oc_k->end_s8)
+        oc_k->end_s8();
 }
 
 void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,

@@ -3,8 +3,8 @@
  *
  * Kernels cannot fail and do not allocate; shapes were checked by core/nn. Every entry has a C
  * reference (<op>_ref); an ISA overrides what it does faster. The table is filled once, before
- * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|avx512vnni
- * forces.
+ * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|
+ * avx512vnni|amx forces.
  *
  * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
  * floating-point operations is part of the contract.
@@ -17,8 +17,8 @@
  *
  * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
  * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
- * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd never does
- * (tile_s8_avx512vnni.c).
+ * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd and tdpbssd never do
+ * (tile_s8_avx512vnni.c, tile_s8_amx.c).
  */
 #ifndef OC_KERNELS_H
 #define OC_KERNELS_H
@@ -34,7 +34,7 @@
 /* Bytes of one prepared row tile of the int8 product: a 64-byte head, two bytes per element. */
 #define OC_S8_ROWS_BYTES(rows, Kc) (64 + 2 * (rows) * (Kc))
 
-typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_N_ISAS } oc_isa;
+typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_ISA_AMX, OC_N_ISAS } oc_isa;
 
 /* What a matrix product does to each finished output element, in this order. */
 typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;
@@ -43,7 +43,7 @@ typedef struct oc_kernels {
     oc_isa isa;
     int32_t mr, nr;   /* f32 register tile: rows x columns */
     int32_t qmr, qnr; /* int8 register tile */
-    int32_t qkc;      /* longest cut of k for it */
+    int32_t qkc, qkr; /* its longest cut of k; what panels and cuts are a multiple of */
 
     /*
      * C[m_used, n_used] (row stride ldc) = A x B over k, one register tile.
@@ -60,16 +60,20 @@ typedef struct oc_kernels {
      * acc s32 [m_used, n_used] = A x B over Kc of the k, one int8 register tile.
      *   a  prepared by prepare_s8_rows   b  from a panel of pack_s8_panel, at k * qnr
      *   accumulate: start from acc, else from 0.   Kc is a multiple of 32.
+     * acc has room for qmr x qnr; what lies past m_used, n_used may be overwritten.
      */
     void (*gemm_s8_tile)(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc, int64_t ld_acc,
                          int32_t m_used, int32_t n_used, bool accumulate);
     /* Rows of A s8 [m_used, Kc] (row stride lda) for the tile: OC_S8_ROWS_BYTES(qmr, Kc) into dst,
      * layout private to the ISA. */
     void (*prepare_s8_rows)(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst);
-    /* Panel p of the packed weights (columns p*qnr...) from q [N,K] row-major: Kp*qnr bytes, zeros
-     * past N and K, cut anywhere at k % 32 == 0; the rest of the layout is private to the ISA. */
+    /* Panel p of the packed weights (columns p*qnr...) from q [N,K] row-major: Kp*qnr bytes for Kp =
+     * K rounded up to qkr, cut anywhere at k % qkr == 0; the layout is private to the ISA. */
     void (*pack_s8_panel)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                           int8_t *dst);
+    /* A worker calls these around its tiles; NULL: nothing to do. */
+    void (*begin_s8)(void);
+    void (*end_s8)(void);
 
     /* Per row: scale = max|x| / 127 (1 when the row is 0), q = round-half-even(x / scale) clamped
      * to +-127. Row stride of q is Kp >= K, the tail zeroed. */

@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernels/tables.h"
-
-#if OC__X86
+#if defined(__x86_64__)
 #    include <cpuid.h>
 #endif
+#if defined(__linux__)
+#    include <sys/syscall.h>
+#    include <unistd.h>
+#endif
+
+#include "core/kernels/tables.h"
 
 static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF);
 #if OC__X86
@@ -18,11 +22,16 @@ static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2);
 #ifdef OC_HAVE_AVX512VNNI
 static const oc_kernels table_avx512vnni = OC__KERNEL_TABLE(avx512vnni, AVX512VNNI);
 #endif
+#ifdef OC_HAVE_AMX
+static const oc_kernels table_amx = OC__KERNEL_TABLE_AMX;
+#endif
 
 const oc_kernels *oc_k;
 
-static const char *const isa_names[OC_N_ISAS] = {
-    [OC_ISA_REF] = "ref", [OC_ISA_AVX2] = "avx2", [OC_ISA_AVX512VNNI] = "avx512vnni"};
+static const char *const isa_names[OC_N_ISAS] = {[OC_ISA_REF] = "ref",
+                                                 [OC_ISA_AVX2] = "avx2",
+                                                 [OC_ISA_AVX512VNNI] = "avx512vnni",
+                                                 [OC_ISA_AMX] = "amx"};
 
 const char *oc_isa_name(oc_isa isa)
 {
@@ -39,6 +48,24 @@ static bool has_avx512vnni(void)
 }
 #endif
 
+#if defined(OC_HAVE_AMX) && defined(__linux__)
+/* The CPU has it and the system lets this process keep tiles: Linux wants to be asked, once. */
+static bool has_amx(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; // ARCH_REQ_XCOMP_PERM
+    unsigned a, b, c, d;
+    if (!has_avx512vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return false;
+    bool tiles = d & (1U << 24), int8 = d & (1U << 25);
+    return tiles && int8 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#elif defined(OC_HAVE_AMX)
+static bool has_amx(void)
+{
+    return false;
+}
+#endif
+
 const oc_kernels *oc_kernels_for(oc_isa isa)
 {
     if (isa == OC_ISA_REF)
@@ -51,6 +78,10 @@ const oc_kernels *oc_kernels_for(oc_isa isa)
 #ifdef OC_HAVE_AVX512VNNI
     if (isa == OC_ISA_AVX512VNNI && has_avx512vnni())
         return &table_avx512vnni;
+#endif
+#ifdef OC_HAVE_AMX
+    if (isa == OC_ISA_AMX && has_amx())
+        return &table_amx;
 #endif
     return NULL;
 }
@@ -115,6 +146,7 @@ void oc_cpu_describe(char *out, size_t n)
         {"fma", __builtin_cpu_supports("fma")},
         {"avx512f", __builtin_cpu_supports("avx512f")},
         {"avx512_vnni", __builtin_cpu_supports("avx512vnni")},
+        {"amx_int8", oc_kernels_for(OC_ISA_AMX) != NULL},
     };
     size_t at = 0;
     for (size_t i = 0; i < sizeof f / sizeof f[0]; i++)

@@ -21,16 +21,23 @@
 #define OC__REF_QMR        4
 #define OC__REF_QNR        8
 #define OC__REF_QKC        512
+#define OC__REF_QKR        32
 #define OC__AVX2_MR        6
 #define OC__AVX2_NR        16
 #define OC__AVX2_QMR       2
 #define OC__AVX2_QNR       24
 #define OC__AVX2_QKC       512
+#define OC__AVX2_QKR       32
 #define OC__AVX512VNNI_MR  12
 #define OC__AVX512VNNI_NR  32
 #define OC__AVX512VNNI_QMR 12
 #define OC__AVX512VNNI_QNR 32
 #define OC__AVX512VNNI_QKC 1024
+#define OC__AVX512VNNI_QKR 32
+#define OC__AMX_QMR        32
+#define OC__AMX_QNR        32
+#define OC__AMX_QKC        1024
+#define OC__AMX_QKR        64
 
 /* clang-format off */
 #define OC__KERNEL_DECLS(isa)                                                                      \
@@ -66,24 +73,41 @@
 #define OC__KERNEL_TABLE(lower, UPPER)                                                             \
     {                                                                                              \
         .isa = OC_ISA_##UPPER,                                                                     \
-        .mr = OC__##UPPER##_MR, .nr = OC__##UPPER##_NR,                                            \
-        .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR, .qkc = OC__##UPPER##_QKC,             \
-        .gemm_f32_tile = oc_k_gemm_f32_tile_##lower,                                               \
-        .pack_f32_panel = oc_k_pack_f32_panel_##lower,                                             \
-        .gemm_s8_tile = oc_k_gemm_s8_tile_##lower,                                                 \
-        .prepare_s8_rows = oc_k_prepare_s8_rows_##lower,                                           \
-        .pack_s8_panel = oc_k_pack_s8_panel_##lower,                                               \
-        .quantize_row = oc_k_quantize_row_##lower,                                                 \
-        .dequant_row = oc_k_dequant_row_##lower,                                                   \
-        .layernorm_row = oc_k_layernorm_row_##lower,                                               \
-        .layernorm_bwd_row = oc_k_layernorm_bwd_row_##lower,                                       \
-        .softmax_row = oc_k_softmax_row_##lower,                                                   \
-        .act_row = oc_k_act_row_##lower,                                                           \
-        .act_bwd_row = oc_k_act_bwd_row_##lower,                                                   \
-        .dot = oc_k_dot_##lower,                                                                   \
-        .axpy = oc_k_axpy_##lower,                                                                 \
-        .exp_row = oc_k_exp_row_##lower,                                                           \
-        .adamw = oc_k_adamw_##lower,                                                               \
+        OC__KERNEL_ROWS(lower, UPPER),                                                             \
+        OC__KERNEL_S8(lower, UPPER),                                                               \
+    }
+
+/* f32 and rows */
+#define OC__KERNEL_ROWS(lower, UPPER)                                                              \
+    .mr = OC__##UPPER##_MR, .nr = OC__##UPPER##_NR,                                                \
+    .gemm_f32_tile = oc_k_gemm_f32_tile_##lower,                                                   \
+    .pack_f32_panel = oc_k_pack_f32_panel_##lower,                                                 \
+    .quantize_row = oc_k_quantize_row_##lower,                                                     \
+    .dequant_row = oc_k_dequant_row_##lower,                                                       \
+    .layernorm_row = oc_k_layernorm_row_##lower,                                                   \
+    .layernorm_bwd_row = oc_k_layernorm_bwd_row_##lower,                                           \
+    .softmax_row = oc_k_softmax_row_##lower,                                                       \
+    .act_row = oc_k_act_row_##lower,                                                               \
+    .act_bwd_row = oc_k_act_bwd_row_##lower,                                                       \
+    .dot = oc_k_dot_##lower,                                                                       \
+    .axpy = oc_k_axpy_##lower,                                                                     \
+    .exp_row = oc_k_exp_row_##lower,                                                               \
+    .adamw = oc_k_adamw_##lower
+
+/* int8 products */
+#define OC__KERNEL_S8(lower, UPPER)                                                                \
+    .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR,                                            \
+    .qkc = OC__##UPPER##_QKC, .qkr = OC__##UPPER##_QKR,                                            \
+    .gemm_s8_tile = oc_k_gemm_s8_tile_##lower,                                                     \
+    .prepare_s8_rows = oc_k_prepare_s8_rows_##lower,                                               \
+    .pack_s8_panel = oc_k_pack_s8_panel_##lower
+
+#define OC__KERNEL_TABLE_AMX                                                                       \
+    {                                                                                              \
+        .isa = OC_ISA_AMX,                                                                         \
+        OC__KERNEL_ROWS(avx512vnni, AVX512VNNI),                                                   \
+        OC__KERNEL_S8(amx, AMX),                                                                   \
+        .begin_s8 = oc_k_begin_s8_amx, .end_s8 = oc_k_end_s8_amx,                                  \
     }
 /* clang-format on */
 
@@ -93,6 +117,16 @@ OC__KERNEL_DECLS(avx2);
 #endif
 #ifdef OC_HAVE_AVX512VNNI /* by the Makefile: the compiler knows it */
 OC__KERNEL_DECLS(avx512vnni);
+#endif
+#ifdef OC_HAVE_AMX /* int8 products alone; the rest is avx512vnni's */
+void oc_k_begin_s8_amx(void);
+void oc_k_end_s8_amx(void);
+void oc_k_gemm_s8_tile_amx(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
+                           int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate);
+void oc_k_prepare_s8_rows_amx(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,
+                              int8_t *dst);
+void oc_k_pack_s8_panel_amx(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
+                            int8_t *dst);
 #endif
 
 #endif

@@ -159,25 +159,18 @@ void oc_k_gemm_s8_tile_avx512vnni(int64_t Kc, const int8_t *a, const int8_t *b, 
         tile_any(1, Kc, a, b, acc, ld_acc, m_used, accumulate);
 }
 
-static inline __m512i clamp_and_round(oc_vf v)
-{
-    return _mm512_cvtps_epi32(v_min(v_max(v, v_set(-127.0f)), v_set(127.0f))); // half to even
-}
-
 /*
- * round(x / s) without dividing: x (1/s) is within 127 * 2^-22 < 2^-15 of the quotient, so both
- * round alike unless they lie that near to a half; only then the division is made. v_max and v_min
- * turn a NaN into -127 on both ways.
+ * round(x / s), half to even, without dividing: x (1/s) is within 127 * 2^-22 < 2^-15 of the
+ * quotient, so both round alike unless they lie that near to a half; only then the division is made.
+ * v_max turns a NaN into -127 on both ways; a product never exceeds 127.5, a quotient may.
  */
 static inline __m512i quotient(oc_vf x, oc_vf s, oc_vf inv, bool plain)
 {
     oc_vf r = v_mul(x, inv);
-    oc_vf off =
-        v_abs(v_sub(r, _mm512_roundscale_ps(r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)));
-    __mmask16 near = _mm512_cmp_ps_mask(off, v_set(0.5f - 0x1p-14f), _CMP_GT_OQ);
-    if (__builtin_expect(near != 0 || !plain, 0))
-        r = v_div(x, s);
-    return clamp_and_round(r);
+    oc_vf off = v_abs(_mm512_reduce_ps(r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    if (__builtin_expect(_mm512_cmp_ps_mask(off, v_set(0.5f - 0x1p-14f), _CMP_GT_OQ) || !plain, 0))
+        r = v_min(v_max(v_div(x, s), v_set(-127.0f)), v_set(127.0f));
+    return _mm512_cvtps_epi32(v_max(r, v_set(-127.0f)));
 }
 
 void oc_k_quantize_row_avx512vnni(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale)

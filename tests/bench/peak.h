@@ -56,6 +56,19 @@ static inline void oc_peak_madd_256(int64_t n)
           "xmm10", "xmm11");
 }
 
+/* Four tile products a round, on tiles of zeros. */
+static inline void oc_peak_amx(int64_t n)
+{
+    __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\t"
+                     "tilezero %%tmm4\n\ttilezero %%tmm5\n\ttilezero %%tmm6\n\ttilezero %%tmm7\n"
+                     "1:\n\ttdpbssd %%tmm6, %%tmm4, %%tmm0\n\ttdpbssd %%tmm7, %%tmm4, %%tmm1\n\t"
+                     "tdpbssd %%tmm6, %%tmm5, %%tmm2\n\ttdpbssd %%tmm7, %%tmm5, %%tmm3\n\t"
+                     "dec %0\n\tjnz 1b"
+                     : "+r"(n)
+                     :
+                     : "cc");
+}
+
 /* 1e9 operations per second (a multiply-add counts two), best of five; 0 where it has no loop. */
 static inline double oc_peak_rate(void (*loop)(int64_t), double ops_per_round)
 {
@@ -75,13 +88,19 @@ static inline double oc_peak_f32(oc_isa isa)
 {
     if (isa == OC_ISA_AVX2)
         return oc_peak_rate(oc_peak_fma_256, 12 * 16);
-    return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_fma_512, 12 * 32) : 0.0;
+    return isa >= OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_fma_512, 12 * 32) : 0.0;
 }
 
 static inline double oc_peak_s8(oc_isa isa)
 {
     if (isa == OC_ISA_AVX2)
         return oc_peak_rate(oc_peak_madd_256, 4 * 64);
+    if (isa == OC_ISA_AMX) {
+        oc_kernels_for(isa)->begin_s8();
+        double rate = oc_peak_rate(oc_peak_amx, 4 * 32768);
+        oc_kernels_for(isa)->end_s8();
+        return rate;
+    }
     return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_dp_512, 12 * 128) : 0.0;
 }
 
