@@ -112,7 +112,10 @@ static void test_every_form(void **state)
             fail_msg("%s", err.msg);
         assert_int_equal(c->model->dims.arch == OC_ARCH_DISTILBERT,
                          oc_str_starts(names.item[i], "distil"));
-        assert_int_equal(c->remarks.n > 0, strstr(names.item[i], "strays") != NULL);
+        bool over = false;
+        for (int64_t k = 0; k < c->remarks.n; k++)
+            over = over || strstr(c->remarks.item[k], "passed over");
+        assert_int_equal(over, strstr(names.item[i], "strays") != NULL);
         assert_weights(c, want, names.item[i]);
         double e = logit_error(c, want);
         if (!(e < LOGIT_TOL))
