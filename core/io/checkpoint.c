@@ -6,6 +6,7 @@
 #include "core/base/file.h"
 #include "core/base/hash.h"
 #include "core/io/checkpoint_map.h"
+#include "core/io/folder.h"
 
 /* --- where it is ------------------------------------------------------------------------------ */
 
@@ -16,14 +17,14 @@ typedef struct place {
 static oc_status find_place(const char *path, place *at, oc_err *err)
 {
     char aside[OC_PATH_MAX];
-    if (strlen(path) + sizeof OC__CKPT_ASIDE > sizeof aside)
+    if (strlen(path) + sizeof OC_FOLDER_ASIDE > sizeof aside)
         return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", path);
     oc_strlcpy(aside, path, sizeof aside);
     size_t n = strlen(aside);
     while (n > 1 && aside[n - 1] == '/')
         aside[--n] = 0;
     oc_strlcpy(at->dir, aside, sizeof at->dir);
-    strcat(aside, OC__CKPT_ASIDE);
+    strcat(aside, OC_FOLDER_ASIDE);
     if (!oc_path_exists(at->dir) && oc_path_is_dir(aside))
         oc_strlcpy(at->dir, aside, sizeof at->dir);
     oc_strlcpy(at->weights, at->dir, sizeof at->weights);

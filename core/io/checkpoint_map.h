@@ -1,5 +1,6 @@
 /*
- * core/io/checkpoint_map.h - which tensor of a file is which parameter; private to core/io.
+ * core/io/checkpoint_map.h - which tensor of a file is which parameter, and a folder's
+ * files; private to core/io.
  *
  * A tensor's name is read without "module." (of DataParallel) and without the encoder's prefix
  * ("bert.", "distilbert."), with gamma and beta for weight and bias: what is left is the parameter's
@@ -18,7 +19,6 @@
 #define OC__CKPT_CONFIG    "config.json"
 #define OC__CKPT_VOCAB     "vocab.txt"
 #define OC__CKPT_TOKENIZER "tokenizer_config.json"
-#define OC__CKPT_ASIDE     ".replaced" /* the old folder while a new one takes its name */
 
 typedef struct oc__ckpt_source {
     const oc_tensor *w;     /* NULL: not in the file (a head that may be missing) */
@@ -59,5 +59,9 @@ oc_status oc__ckpt_read_weights(oc_checkpoint *c, int32_t n_labels, uint64_t see
 
 /* "x.weight" -> "x.weight_scale". */
 void oc__ckpt_scale_name(const oc_param *p, char out[96]);
+
+/* tokenizer_config.json of a checkpoint. */
+oc_status oc__ckpt_write_tokenizer(const oc_checkpoint *c, const char *path,
+                                   oc_err *err) OC_NODISCARD;
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * core/io/checkpoint_save.c - writing a model folder so that there always is a whole one.
  */
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -9,9 +9,8 @@
 #include "core/base/json.h"
 #include "core/io/checkpoint.h"
 #include "core/io/checkpoint_map.h"
+#include "core/io/folder.h"
 #include "core/io/safetensors.h"
-
-#define SAVING ".saving"
 
 /* --- the files -------------------------------------------------------------------------------- */
 
@@ -41,7 +40,7 @@ static oc_status write_weights(const oc_model *m, const char *path, int64_t *byt
     return rc;
 }
 
-static oc_status write_tokenizer_config(const oc_checkpoint *c, const char *path, oc_err *err)
+oc_status oc__ckpt_write_tokenizer(const oc_checkpoint *c, const char *path, oc_err *err)
 {
     oc_buf b = {0};
     oc_jw w = {.out = &b, .indent = 2};
@@ -74,7 +73,7 @@ static oc_status write_files(const oc_checkpoint *c, const char *dir, int64_t *b
     OC_TRY(oc_path_join(path, dir, OC__CKPT_VOCAB, err));
     OC_TRY(oc_vocab_save(c->tok->vocab, path, err));
     OC_TRY(oc_path_join(path, dir, OC__CKPT_TOKENIZER, err));
-    OC_TRY(write_tokenizer_config(c, path, err));
+    OC_TRY(oc__ckpt_write_tokenizer(c, path, err));
     OC_TRY(oc_path_join(path, dir, OC__CKPT_CONFIG, err));
     return oc_config_write(&c->config, path, err);
 }
@@ -162,56 +161,7 @@ static oc_status verify(const oc_checkpoint *c, const char *dir, oc_err *err)
     return verify_vocab(c->tok->vocab, path, err);
 }
 
-/* --- taking the name -------------------------------------------------------------------------- */
-
-/* Files we write, or their temporary names. */
-static bool is_ours(const char *name)
-{
-    static const char *const ours[] = {OC__CKPT_WEIGHTS, OC__CKPT_CONFIG, OC__CKPT_VOCAB,
-                                       OC__CKPT_TOKENIZER};
-    for (int i = 0; i < OC_COUNT(ours); i++) {
-        size_t n = strlen(ours[i]);
-        if (!strncmp(name, ours[i], n) && (!name[n] || oc_str_starts(name + n, ".tmp-")))
-            return true;
-    }
-    return false;
-}
-
-/* That removing `dir` would lose nothing but a model. Absent is fine. */
-static oc_status check_replaceable(const char *dir, oc_err *err)
-{
-    if (!oc_path_exists(dir))
-        return OC_OK;
-    if (!oc_path_is_dir(dir))
-        return OC_FAIL(err, OC_STATE, "%s is a file; a model is a folder, name another", dir);
-    oc_strlist names = {0};
-    oc_status rc = oc_dir_list(dir, &names, err);
-    for (int64_t i = 0; i < names.n && rc == OC_OK; i++)
-        if (!is_ours(names.item[i]))
-            rc = OC_FAIL(
-                err, OC_STATE,
-                "%s holds %.100s, which is no part of a model we wrote; name another folder", dir,
-                names.item[i]);
-    oc_strlist_release(&names);
-    return rc;
-}
-
-static oc_status take_name(const char *temp, const char *dir, const char *aside, oc_err *err)
-{
-    if (oc_path_exists(dir)) {
-        OC_TRY(oc_remove_tree(aside, err));
-        OC_TRY(oc_rename(dir, aside, err));
-    }
-    oc_status rc = oc_rename(temp, dir, err);
-    if (rc != OC_OK) {
-        if (!oc_path_exists(dir) && oc_path_exists(aside) && oc_rename(aside, dir, NULL) != OC_OK)
-            oc_err_note(err, "the old model is now %s", aside);
-        return rc;
-    }
-    // The new model is in place; what cannot be removed now goes with the next save.
-    (void)!oc_remove_tree(aside, NULL);
-    return OC_OK;
-}
+/* --- the folder ------------------------------------------------------------------------------- */
 
 static oc_status follow_model(oc_checkpoint *c, oc_err *err)
 {
@@ -231,37 +181,33 @@ static oc_status follow_model(oc_checkpoint *c, oc_err *err)
     return OC_OK;
 }
 
+typedef struct saving {
+    const oc_checkpoint *c;
+    int64_t bytes;
+} saving;
+
+static oc_status write_folder(void *ctx, const char *dir, oc_err *err)
+{
+    saving *s = ctx;
+    OC_TRY(write_files(s->c, dir, &s->bytes, err));
+    return verify(s->c, dir, err);
+}
+
 oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes, oc_err *err)
 {
-    char to[sizeof c->path], temp[sizeof to + 16], aside[sizeof to + 16];
-    if (strlen(dir) >= sizeof to || !*dir)
-        return OC_FAIL(err, OC_RANGE, "a folder's path must have 1 to %zu bytes: \"%.80s\"",
-                       sizeof to - 1, dir);
-    oc_strlcpy(to, dir, sizeof to);
-    for (size_t n = strlen(to); n > 1 && to[n - 1] == '/'; n--)
-        to[n - 1] = 0;
-    snprintf(temp, sizeof temp, "%s" SAVING, to);
-    snprintf(aside, sizeof aside, "%s" OC__CKPT_ASIDE, to);
+    static const char *const names[] = {OC__CKPT_WEIGHTS, OC__CKPT_CONFIG, OC__CKPT_VOCAB,
+                                        OC__CKPT_TOKENIZER, NULL};
+    char to[sizeof c->path];
+    static_assert(sizeof to >= OC_FOLDER_PATH, "any folder's path fits");
+    saving s = {.c = c};
+    OC_TRY(oc_folder_path(dir, to, err));
     OC_TRY(follow_model(c, err));
-    OC_TRY(check_replaceable(to, err));
-    OC_TRY(check_replaceable(aside, err));
-    OC_TRY(check_replaceable(temp, err));
-    OC_TRY(oc_remove_tree(temp, err));
-    int64_t written = 0;
-    oc_status rc = oc_mkdirs(temp, err);
-    if (rc == OC_OK)
-        rc = write_files(c, temp, &written, err);
-    if (rc == OC_OK)
-        rc = verify(c, temp, err);
-    if (rc == OC_OK)
-        rc = take_name(temp, to, aside, err);
-    if (rc != OC_OK) {
-        (void)!oc_remove_tree(temp, NULL);
-        return rc;
-    }
+    OC_TRY(oc_folder_write(
+        to, &(oc_folder){.what = "a model", .names = names, .write = write_folder, .ctx = &s},
+        err));
     memcpy(c->path, to, sizeof to);
-    c->bytes = written;
+    c->bytes = s.bytes;
     if (bytes)
-        *bytes = written;
+        *bytes = s.bytes;
     return OC_OK;
 }
