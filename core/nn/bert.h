@@ -80,6 +80,17 @@ void oc_bert_forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, 
 void oc_bert_backward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop,
                       const float *dlogits, float *grad);
 
+/*
+ * Show what goes into each linear layer of every later forward, block by block in order, from the
+ * engine thread (blocks then run on one worker); NULL switches it off.
+ *   i_param  index of the layer's matrix in the layout
+ *   x        f32 [n,I] its input, rows ld apart; borrowed for the call
+ * After the last attention those are the [CLS] rows only, unless keep_hidden or train.
+ */
+typedef void (*oc_bert_observer)(void *ctx, int32_t i_param, const float *x, int64_t ld, int64_t n,
+                                 int64_t I);
+void oc_bert_observe(oc_bert *b, oc_bert_observer fn, void *ctx);
+
 /* Hidden states of the last forward (keep_hidden): i = 0 embeddings, i = 1..L layer outputs. */
 const float *oc_bert_hidden(const oc_bert *b, int32_t i); /* [N,H] */
 const float *oc_bert_pooled(const oc_bert *b);            /* [B,H] */

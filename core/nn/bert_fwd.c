@@ -44,6 +44,12 @@ static void apply(const input *in, const oc__linear *lin, oc_epilogue act, float
                     act, C, ldc, act_out, NULL);
 }
 
+static void show(const oc_bert *b, const input *in, const oc__linear *lin)
+{
+    if (b->observe)
+        b->observe(b->observe_ctx, lin->param, in->x, in->ld, in->n, lin->I);
+}
+
 /* --- blocks of rows -------------------------------------------------------------------------- */
 
 /* What the pieces of one loop over rows know. */
@@ -63,6 +69,11 @@ typedef struct chain {
 static void run_rows(chain *j, int64_t n, oc_par_fn fn)
 {
     int64_t workers = oc_par_workers();
+    if (j->b->observe) { // who looks is not called by several workers at once
+        for (int64_t i = 0; i < n; i += OC__BLOCK_ROWS)
+            fn(j, i, OC_MIN(i + OC__BLOCK_ROWS, n), 0);
+        return;
+    }
     if (n < 8 * workers && n <= OC__BLOCK_ROWS) {
         fn(j, 0, n, 0);
         return;
@@ -173,6 +184,8 @@ static void project(oc_bert *b, int32_t l, const oc__block *k, int64_t begin, in
     input x = input_of(y->x + begin * H, H, end - begin, k);
     const oc__linear *each[3] = {&y->q, &y->k, &y->v}, *all = cls ? &y->kv : &y->qkv;
     float *to[3] = {y->qx, y->kx, y->vx};
+    for (int i = cls; i < 3; i++)
+        show(b, &x, each[i]);
     if (y->together) {
         quantize_rows(&x, all);
         apply(&x, all, OC_EPI_NONE, to[cls] + at, y->ld, to[cls] + at);
@@ -206,6 +219,7 @@ static void layer_rows(void *ctx, int64_t begin, int64_t end, int worker)
     float *g = train ? y->g + begin * y->F : k->g, *u = train ? y->u + begin * y->F : k->g;
 
     input c = input_of(y->c + begin * y->ld_c, y->ld_c, n, k);
+    show(b, &c, &y->o);
     quantize_rows(&c, &y->o);
     apply(&c, &y->o, OC_EPI_NONE, s1, H, s1);
     add_norm(j, k, begin, n,
@@ -219,8 +233,10 @@ static void layer_rows(void *ctx, int64_t begin, int64_t end, int worker)
                     .next = &y->f1,
                     .drop = oc__drop_at(j->drop, oc__p_attn_out(d), j->l, OC__SITE_ATTN_OUT)});
     input in = input_of(yy, H, n, k);
+    show(b, &in, &y->f1);
     apply(&in, &y->f1, b->act, u, y->F, g);
     input wide = input_of(g, y->F, n, k);
+    show(b, &wide, &y->f2);
     quantize_rows(&wide, &y->f2);
     apply(&wide, &y->f2, OC_EPI_NONE, s2, H, s2);
     add_norm(j, k, begin, n,
@@ -245,6 +261,7 @@ static void cls_rows(void *ctx, int64_t begin, int64_t end, int worker)
     oc__rows rows = {end - begin, j->batch->start + begin};
     gather_rows(y->x, &rows, H, y->xr + begin * H);
     input x = input_of(y->xr + begin * H, H, end - begin, &j->b->block[worker]);
+    show(j->b, &x, &y->q);
     quantize_rows(&x, &y->q);
     apply(&x, &y->q, OC_EPI_NONE, y->qx + begin * y->ld_q, y->ld_q, y->qx + begin * y->ld_q);
 }
@@ -261,6 +278,7 @@ static void classify_rows(void *ctx, int64_t begin, int64_t end, int worker)
     if (!b->cls_only)
         gather_rows(b->layer[d->L - 1].out, &first, H, b->cls_rows + begin * H);
     input x = input_of(b->cls_rows + begin * H, H, n, &b->block[worker]);
+    show(b, &x, &b->pool);
     quantize_rows(&x, &b->pool);
     apply(&x, &b->pool, b->pool_act, pooled, H, pooled);
     oc__drop mask = oc__drop_at(j->drop, d->p_cls, -1, OC__SITE_CLS);
@@ -271,6 +289,7 @@ static void classify_rows(void *ctx, int64_t begin, int64_t end, int worker)
             memcpy(dropped + i * H, pooled + i * H, (size_t)H * sizeof *dropped);
     }
     input p = input_of(dropped, H, n, &b->block[worker]);
+    show(b, &p, &b->cls);
     quantize_rows(&p, &b->cls);
     apply(&p, &b->cls, OC_EPI_NONE, logits, d->K, logits);
 }

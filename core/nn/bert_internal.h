@@ -110,6 +110,8 @@ struct oc_bert {
     int workers;   /* the scratch below is for this many */
     bool cls_only; /* after the last attention only the [CLS] rows go on */
     oc_epilogue act, pool_act;
+    oc_bert_observer observe; /* NULL: nobody looks */
+    void *observe_ctx;
 
     oc__layer layer[OC_MAX_LAYERS];
     oc__linear pool, cls;

@@ -390,6 +390,12 @@ oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc
     return OC_OK;
 }
 
+void oc_bert_observe(oc_bert *b, oc_bert_observer fn, void *ctx)
+{
+    b->observe = fn;
+    b->observe_ctx = ctx;
+}
+
 void oc_bert_free(oc_bert *b)
 {
     if (!b)
