@@ -25,7 +25,7 @@ else
 SAY =
 endif
 
-PKGS := ncursesw readline libcjson libutf8proc libxxhash libzip
+PKGS := ncursesw readline libcjson libutf8proc libxxhash libzip libprotobuf-c
 CFLAGS_MODE_release := -O2 -g
 CFLAGS_MODE_debug   := -O0 -g3
 CFLAGS ?= $(CFLAGS_MODE_$(MODE))
@@ -36,7 +36,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-ar
         -Wformat=2 -Wdouble-promotion -Wswitch-enum $(if $(WERROR),-Werror)
 
 VERSION := 0.1
-OC_CPPFLAGS := -I. -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DOC_VERSION='"$(VERSION)"'
+OC_CPPFLAGS := -I. -isystem $(BUILD)/gen -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DOC_VERSION='"$(VERSION)"'
 OC_CFLAGS := -std=c11 -fopenmp-simd -pthread -fno-math-errno -ffp-contract=off $(WARN) $(SANFLAGS)
 OC_CFLAGS += $(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)
 OC_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
@@ -103,6 +103,17 @@ $(BUILD)/lib$(1).a: $(call objs,$(SRC_$(1)))
 	$$(call SAY,AR,$$@)rm -f $$@; ar rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call LAYER_LIB,$(l))))
+
+# The part of the ONNX schema we write; protoc-c makes C of it.
+PROTOC_C ?= protoc-c
+$(BUILD)/gen/onnx.pb-c.c: core/io/onnx.proto
+	@mkdir -p $(@D)
+	$(call SAY,GEN,$@)$(PROTOC_C) -Icore/io --c_out=$(@D) $<
+$(BUILD)/gen/onnx.pb-c.h: $(BUILD)/gen/onnx.pb-c.c ;
+$(BUILD)/core/io/export_onnx_pb.o: $(BUILD)/gen/onnx.pb-c.h
+$(BUILD)/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
+	$(call SAY,CC,$<)$(CC) $(OC_CPPFLAGS) $(CPPFLAGS) $(OC_CFLAGS) -w $(CFLAGS) -c $< -o $@
+$(BUILD)/libcore.a: $(BUILD)/gen/onnx.pb-c.o
 
 # Recipes are built in: each becomes a string literal.
 RECIPES := $(sort $(wildcard assets/recipes/*.json))

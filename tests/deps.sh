@@ -4,12 +4,12 @@
 set -u
 need=""
 for p in gcc make pkg-config libc6-dev libncurses-dev libreadline-dev libcjson-dev libutf8proc-dev \
-    libxxhash-dev libzip-dev libcmocka-dev tmux; do
+    libxxhash-dev libzip-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev tmux; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || need="$need $p"
 done
 [ -z "$need" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
-    for l in ncursesw readline libcjson libutf8proc libxxhash libzip cmocka; do
+    for l in ncursesw readline libcjson libutf8proc libxxhash libzip libprotobuf-c cmocka; do
         pkg-config --exists "$l" 2>/dev/null || { echo "deps: missing library $l (no apt-get here: install it by hand)" >&2; exit 1; }
     done
     exit 0

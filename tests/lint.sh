@@ -26,6 +26,7 @@ third 'omp\.h' core/base/par.c
 third 'xxhash' core/base/hash.c
 third 'zip\.h' core/io/zip.c
 third 'utf8proc' core/text/unicode.c
+third '(protobuf-c/|onnx\.pb-c)' core/io/export_onnx_pb.c
 third '(n?curses)' tui/screen_curses.c
 third 'readline/' tui/repl.c
 out=$(git grep -nE '\b(printf|puts|perror|exit|abort|signal|sigaction) *\(' -- core sessions views | grep -vE 'snprintf|vsnprintf|core/base/err.c|//|\* ')

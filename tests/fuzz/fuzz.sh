@@ -9,7 +9,7 @@ make --no-print-directory CC=clang BUILD="$build" CFLAGS='-O1 -g -fsanitize=fuzz
 for t in "$@"; do
     clang -std=c11 -I. -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -O1 -g -fopenmp -fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz_$t.c" \
         "$build/libtui.a" "$build/libviews.a" "$build/libsessions.a" "$build/libcore.a" \
-        $(pkg-config --libs ncursesw readline libcjson libutf8proc libxxhash libzip) -lm -o "$build/fuzz_$t" || exit 1
+        $(pkg-config --libs ncursesw readline libcjson libutf8proc libxxhash libzip libprotobuf-c) -lm -o "$build/fuzz_$t" || exit 1
     mkdir -p "$build/corpus/$t"
     echo "== $t"
     "$build/fuzz_$t" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 \
