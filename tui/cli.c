@@ -26,7 +26,7 @@ static const oc_cli_command commands[] = {
     {"show", "SESSION VIEW", "print a view: run loss sparsity quant latency tradeoff log settings", "size as color glyphs theme json", oc_cli_show},
     {"sessions", "", "list the sessions", "json", oc_cli_sessions},
     {"diff", "SESSION SESSION", "what differs between two sessions", "json", oc_cli_diff},
-    {"export", "SESSION FORMAT OUT", "write a session as csv, jsonl, json or recipe", "", oc_cli_export},
+    {"export", "SESSION|MODEL FORMAT OUT", "write a session as csv, jsonl, json or recipe, or a model as hf, torch or onnx for other programs", "json precision dtype calibrate observer percentile text id max-len threads task", oc_cli_export},
     {"settings", "", "list every setting with its range and default", "json", oc_cli_settings},
     {"inspect", "MODEL", "architecture, casing, parameters, bytes, layers", "json", oc_cli_inspect},
     {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize},
@@ -138,6 +138,11 @@ enum {
     O_NOISE,
     O_SECONDS,
     O_DOCTOR,
+    O_PRECISION,
+    O_DTYPE,
+    O_CALIBRATE,
+    O_OBSERVER,
+    O_PERCENTILE,
     O_HELP,
     O_VERSION
 };
@@ -153,7 +158,9 @@ static const struct option options[] = {
     {"id", required_argument, NULL, O_ID}, {"threads", required_argument, NULL, O_THREADS}, {"batch", required_argument, NULL, O_BATCH},
     {"length", required_argument, NULL, O_LENGTH}, {"rows", required_argument, NULL, O_ROWS}, {"first", required_argument, NULL, O_FIRST},
     {"seed", required_argument, NULL, O_SEED}, {"max-len", required_argument, NULL, O_MAX_LEN}, {"noise", required_argument, NULL, O_NOISE},
-    {"seconds", required_argument, NULL, O_SECONDS}, {"doctor", no_argument, NULL, O_DOCTOR}, {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
+    {"seconds", required_argument, NULL, O_SECONDS}, {"precision", required_argument, NULL, O_PRECISION}, {"dtype", required_argument, NULL, O_DTYPE},
+    {"calibrate", required_argument, NULL, O_CALIBRATE}, {"observer", required_argument, NULL, O_OBSERVER}, {"percentile", required_argument, NULL, O_PERCENTILE},
+    {"doctor", no_argument, NULL, O_DOCTOR}, {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
     {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -219,6 +226,9 @@ static bool take(oc_cli *c, int code, const char *v)
     static const char *const as[] = {"text", "ansi", "svg", "html", "json"};
     static const char *const colors[] = {"auto", "never", "16", "256"};
     static const char *const glyphs[] = {"auto", "braille", "block", "ascii"};
+    static const char *const precisions[] = {"f32", "int8-dynamic", "int8-static"};
+    static const char *const dtypes[] = {"f32", "f16"};
+    static const char *const observers[] = {"minmax", "percentile"};
     switch (code) {
     case 'c': c->command = v; return true;
     case O_JSON: c->json = true; return true;
@@ -250,6 +260,11 @@ static bool take(oc_cli *c, int code, const char *v)
     case O_NOISE: return real(code, v, 0, 1, &c->noise);
     case O_SECONDS: return real(code, v, 0.1, 3600, &c->seconds);
     case O_DOCTOR: c->doctor = true; return true;
+    case O_PRECISION: return word(code, v, precisions, OC_COUNT(precisions), &c->precision);
+    case O_DTYPE: return word(code, v, dtypes, OC_COUNT(dtypes), &c->dtype);
+    case O_CALIBRATE: c->calibrate = v; return true;
+    case O_OBSERVER: return word(code, v, observers, OC_COUNT(observers), &c->observer);
+    case O_PERCENTILE: return real(code, v, 50, 100, &c->percentile);
     case O_HELP: c->help = true; return true;
     case O_VERSION: c->version = true; return true;
     default: return false;
@@ -348,7 +363,8 @@ int oc_cli_main(int argc, char **argv)
                 .rows = 1000,
                 .seed = 7,
                 .noise = 0.5,
-                .seconds = 4};
+                .seconds = 4,
+                .percentile = 99.99};
     oc_strlist given = {0};
     oc_err err = {0};
     int rc = parse(argc, argv, &c, &given);

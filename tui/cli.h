@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/str.h"
+#include "core/data/task.h"
 #include "core/engine/event.h"
 #include "core/engine/settings.h"
 #include "core/io/checkpoint.h"
@@ -32,6 +33,8 @@ typedef struct oc_cli {
         *length;
     int64_t rows, first, seed, max_len;
     double noise, seconds;
+    const char *precision, *dtype, *calibrate, *observer;
+    double percentile;
 } oc_cli;
 
 enum {
@@ -71,15 +74,21 @@ int oc_cli_replay(oc_cli *c);
 int oc_cli_attach(oc_cli *c);
 int oc_cli_sessions(oc_cli *c);
 int oc_cli_diff(oc_cli *c);
-int oc_cli_export(oc_cli *c);
 int oc_cli_settings(oc_cli *c);
 /* cli_model.c */
 int oc_cli_inspect(oc_cli *c);
 int oc_cli_tokenize(oc_cli *c);
 int oc_cli_notes(oc_cli *c);
+/* cli_export.c */
+int oc_cli_export(oc_cli *c);
 /* cli_predict.c */
 int oc_cli_predict(oc_cli *c);
 int oc_cli_eval(oc_cli *c);
+/* The task a model was trained for, with what the command line says instead. out: owned. */
+oc_status oc_cli_task(const oc_cli *c, const oc_checkpoint *k, oc_task *out,
+                      oc_err *err) OC_NODISCARD;
+/* As many workers as --threads says; all cores when it does not. */
+oc_status oc_cli_threads(const oc_cli *c, oc_err *err) OC_NODISCARD;
 /* cli_bench.c */
 int oc_cli_bench(oc_cli *c);
 /* cli_man.c */

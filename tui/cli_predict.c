@@ -17,8 +17,7 @@
 #include "tui/cli.h"
 #include "tui/cli_ids.h"
 
-/* The task a model was trained for, with what the command line says instead. */
-static oc_status task_of(const oc_cli *c, const oc_checkpoint *k, oc_task *out, oc_err *err)
+oc_status oc_cli_task(const oc_cli *c, const oc_checkpoint *k, oc_task *out, oc_err *err)
 {
     const oc_config *f = &k->config;
     if (oc_task_preset(c->task ? c->task : f->task, out, NULL) != OC_OK) {
@@ -46,7 +45,7 @@ static oc_status task_of(const oc_cli *c, const oc_checkpoint *k, oc_task *out, 
     return OC_OK;
 }
 
-static oc_status set_threads(const oc_cli *c, oc_err *err)
+oc_status oc_cli_threads(const oc_cli *c, oc_err *err)
 {
     int64_t n = 0;
     if (c->threads && (!oc_parse_i64(c->threads, &n) || n < 1 || n > 1024))
@@ -81,9 +80,9 @@ static void scored_release(scored *s)
 static oc_status open_scored(oc_cli *c, bool need_labels, scored *s, oc_err *err)
 {
     s->c = c;
-    OC_TRY(set_threads(c, err));
+    OC_TRY(oc_cli_threads(c, err));
     OC_TRY(oc_cli_load(c->arg.item[1], 0, &s->k, err));
-    OC_TRY(task_of(c, s->k, &s->task, err));
+    OC_TRY(oc_cli_task(c, s->k, &s->task, err));
     OC_TRY(oc_data_load_file(c->arg.item[2], &s->task, need_labels, false, &s->data, NULL, err));
     if (s->task.labels.n != s->k->model->dims.K)
         return OC_FAIL(err, OC_SHAPE, "%s has labels beyond the %d of %s", c->arg.item[2],

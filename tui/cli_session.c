@@ -1,6 +1,6 @@
 /*
- * tui/cli_session.c - commands on recorded sessions: show, replay, attach, sessions, diff, export;
- * and the list of settings.
+ * tui/cli_session.c - commands on recorded sessions: show, replay, attach, sessions, diff; and
+ * the list of settings.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,16 +164,6 @@ int oc_cli_diff(oc_cli *c)
     oc_err err = {0};
     return print_result(oc_sessions_diff(c->arg.item[1], c->arg.item[2], c->json, &out, &err), &out,
                         &err);
-}
-
-int oc_cli_export(oc_cli *c)
-{
-    if (c->arg.n != 4)
-        return oc_cli_usage(
-            "export takes a session, a format (csv, jsonl, json, recipe) and a file to write");
-    oc_err err = {0};
-    oc_status st = oc_session_export(c->arg.item[1], c->arg.item[2], c->arg.item[3], &err);
-    return st == OC_OK ? OC_EXIT_DONE : oc_cli_fail(&err);
 }
 
 /* What a setting takes, in words. */
