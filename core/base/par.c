@@ -82,8 +82,12 @@ void oc_par_set_workers(int n)
     atomic_store(&wanted, n >= 1 ? n : at_start());
 }
 
-static inline void relax(void)
+/* Look i of a wait. Now and then the core goes to whoever else wants it, who may be the one that
+ * is waited for. */
+static inline void relax(int i)
 {
+    if (i % 64 == 63)
+        sched_yield();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -127,7 +131,7 @@ static void *worker_main(void *arg)
     self = (int)(intptr_t)arg;
     for (uint64_t seen = 0;;) {
         for (int i = 0; i < SPINS && atomic_load(&pool.ticket) == seen; i++)
-            relax();
+            relax(i);
         if (atomic_load(&pool.ticket) == seen) {
             pthread_mutex_lock(&pool.lock);
             atomic_fetch_add(&pool.asleep, 1);
@@ -183,7 +187,7 @@ static void announce(oc_par_fn fn, void *ctx, int64_t n, int64_t grain, uint32_t
 static void wait_for_others(uint32_t pieces)
 {
     for (int i = 0; i < SPINS && atomic_load(&pool.done) < pieces; i++)
-        relax();
+        relax(i);
     if (atomic_load(&pool.done) == pieces)
         return;
     atomic_store(&pool.caller_in, true);
