@@ -37,7 +37,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-ar
 
 VERSION := 0.1
 OC_CPPFLAGS := -I. -isystem $(BUILD)/gen -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DOC_VERSION='"$(VERSION)"'
-OC_CFLAGS := -std=c11 -fopenmp-simd -pthread -fno-math-errno -ffp-contract=off $(WARN) $(SANFLAGS)
+OC_CFLAGS := -std=c11 -fopenmp -pthread -fno-math-errno -ffp-contract=off $(WARN) $(SANFLAGS)
 OC_CFLAGS += $(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)
 OC_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
 TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)

@@ -11,30 +11,31 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/par.h"
 #include "core/kernels/kernels.h"
 
 /* clang-format off */
 static const oc_cli_command commands[] = {
-    {"demo", "", "the whole pipeline on built-in synthetic admission notes", "set session headless plain json color glyphs theme", oc_cli_demo},
-    {"run", "RECIPE", "run a recipe: a JSON file, or the name of a built-in one", "set session headless plain json color glyphs theme", oc_cli_run},
-    {"finetune", "MODEL...", "finetune teachers", "set session headless plain json color glyphs theme", oc_cli_stage},
-    {"distill", "MODEL...", "distil an ensemble of finetuned teachers into a student", "set session headless plain json color glyphs theme", oc_cli_stage},
-    {"prune", "MODEL", "prune a model and let it recover", "set session headless plain json color glyphs theme", oc_cli_stage},
-    {"quantize", "MODEL", "quantize a model to INT8", "set session headless plain json color glyphs theme", oc_cli_stage},
-    {"replay", "SESSION", "watch a recorded session again", "speed color glyphs theme", oc_cli_replay},
-    {"attach", "SESSION", "watch a session that another process is running, read-only", "color glyphs theme", oc_cli_attach},
-    {"show", "SESSION VIEW", "print a view: run loss sparsity quant latency tradeoff log settings", "size as color glyphs theme json", oc_cli_show},
-    {"sessions", "", "list the sessions", "json", oc_cli_sessions},
-    {"diff", "SESSION SESSION", "what differs between two sessions", "json", oc_cli_diff},
-    {"export", "SESSION|MODEL FORMAT OUT", "write a session as csv, jsonl, json or recipe, or a model as hf, torch or onnx for other programs", "json precision dtype calibrate observer percentile text id max-len threads task", oc_cli_export},
-    {"settings", "", "list every setting with its range and default", "json", oc_cli_settings},
-    {"inspect", "MODEL", "architecture, casing, parameters, bytes, layers", "json", oc_cli_inspect},
-    {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize},
-    {"predict", "MODEL [DATA]", "logits and probabilities of each note", "json ids hidden text label id max-len threads task", oc_cli_predict},
-    {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval},
-    {"bench", "[MODEL...]", "median and p95 latency by threads, batch and length; --doctor: what spoils timings here", "json threads batch length seconds doctor", oc_cli_bench},
-    {"notes", "", "write synthetic admission notes in MIMIC-III layout", "task rows seed out first noise label-list", oc_cli_notes},
-    {"manual", "PART", "the tables the man pages are made of", "", oc_cli_man},
+    {"demo", "", "the whole pipeline on built-in synthetic admission notes", "set session headless plain json color glyphs theme", oc_cli_demo, false},
+    {"run", "RECIPE", "run a recipe: a JSON file, or the name of a built-in one", "set session headless plain json color glyphs theme", oc_cli_run, false},
+    {"finetune", "MODEL...", "finetune teachers", "set session headless plain json color glyphs theme", oc_cli_stage, false},
+    {"distill", "MODEL...", "distil an ensemble of finetuned teachers into a student", "set session headless plain json color glyphs theme", oc_cli_stage, false},
+    {"prune", "MODEL", "prune a model and let it recover", "set session headless plain json color glyphs theme", oc_cli_stage, false},
+    {"quantize", "MODEL", "quantize a model to INT8", "set session headless plain json color glyphs theme", oc_cli_stage, false},
+    {"replay", "SESSION", "watch a recorded session again", "speed color glyphs theme", oc_cli_replay, false},
+    {"attach", "SESSION", "watch a session that another process is running, read-only", "color glyphs theme", oc_cli_attach, false},
+    {"show", "SESSION VIEW", "print a view: run loss sparsity quant latency tradeoff log settings", "size as color glyphs theme json", oc_cli_show, false},
+    {"sessions", "", "list the sessions", "json", oc_cli_sessions, false},
+    {"diff", "SESSION SESSION", "what differs between two sessions", "json", oc_cli_diff, false},
+    {"export", "SESSION|MODEL FORMAT OUT", "write a session as csv, jsonl, json or recipe, or a model as hf, torch or onnx for other programs", "json precision dtype calibrate observer percentile text id max-len threads task", oc_cli_export, true},
+    {"settings", "", "list every setting with its range and default", "json", oc_cli_settings, false},
+    {"inspect", "MODEL", "architecture, casing, parameters, bytes, layers", "json", oc_cli_inspect, true},
+    {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize, false},
+    {"predict", "MODEL [DATA]", "logits and probabilities of each note", "json ids hidden text label id max-len threads task", oc_cli_predict, true},
+    {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval, true},
+    {"bench", "[MODEL...]", "median and p95 latency by threads, batch and length; --doctor: what spoils timings here", "json threads batch length seconds doctor", oc_cli_bench, true},
+    {"notes", "", "write synthetic admission notes in MIMIC-III layout", "task rows seed out first noise label-list", oc_cli_notes, false},
+    {"manual", "PART", "the tables the man pages are made of", "", oc_cli_man, false},
 };
 /* clang-format on */
 
@@ -323,6 +324,29 @@ static int check_options(const oc_strlist *given, const char *list, const char *
     return OC_EXIT_DONE;
 }
 
+/* A command that computes on this thread has the workers standing by. */
+typedef struct call {
+    const oc_cli_command *command;
+    oc_cli *cli;
+    int rc;
+} call;
+
+static void run_call(void *ctx)
+{
+    call *k = ctx;
+    k->rc = k->command->run(k->cli);
+}
+
+static int run_command(const oc_cli_command *command, oc_cli *c)
+{
+    call k = {.command = command, .cli = c};
+    if (command->computes)
+        oc_par_team(run_call, &k);
+    else
+        run_call(&k);
+    return k.rc;
+}
+
 static int dispatch(oc_cli *c, const oc_strlist *given)
 {
     int rc;
@@ -336,7 +360,7 @@ static int dispatch(oc_cli *c, const oc_strlist *given)
     const oc_cli_command *k = c->arg.n > 0 ? find(c->arg.item[0]) : NULL;
     if (k) {
         rc = check_options(given, k->options, k->name);
-        return rc ? rc : k->run(c);
+        return rc ? rc : run_command(k, c);
     }
     rc = check_options(given, "session color glyphs theme set", "optimclm [SESSION]");
     if (rc)

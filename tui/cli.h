@@ -50,6 +50,7 @@ typedef struct oc_cli_command {
     const char *name, *args, *help;
     const char *options; /* the options it takes, blank-separated: "json set session" */
     int (*run)(oc_cli *c);
+    bool computes; /* on this thread: with workers standing by */
 } oc_cli_command;
 int oc_cli_count(void);
 const oc_cli_command *oc_cli_at(int i);

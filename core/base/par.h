@@ -1,16 +1,15 @@
 /*
- * core/base/par.h - parallel loops over a pool of threads.
+ * core/base/par.h - parallel loops; the only file pair that knows OpenMP.
  *
  * Work is dealt in fixed pieces of `grain` iterations, so what a piece computes never depends on
  * how many threads run: results are the same bits for 1, 2, ... threads as long as each piece
  * writes its own output. Reductions: one slot per piece, summed in order by the caller.
- * A loop inside a piece runs on that piece's worker alone. A worker that is not there when a loop
- * begins (the machine has other work) is not waited for: its share is done by those who are.
+ * A loop inside a piece runs on that piece's worker alone.
  *
- * Not OpenMP: a team of its threads waits for the last of them at the end of every loop, so with
- * another program on one of two cores each loop lasted a time slice: 27 of them, one forward pass
- * of bert-tiny, took 108 ms instead of 0.6.
- * Threads: any, but one loop at a time goes to the pool; a second caller's runs on itself.
+ * Inside oc_par_team a worker that does not come (another program has its core) is not waited for:
+ * its share is done by those who are there. Outside, each loop gathers a team of its own and waits
+ * for all of it, which costs some microseconds on an idle machine and time slices on a busy one.
+ * Threads: any.
  */
 #ifndef OC_BASE_PAR_H
 #define OC_BASE_PAR_H
@@ -27,5 +26,8 @@ int oc_par_cores(void);         /* cores of this machine the process may use */
 
 /* Run fn over [0, n) in pieces of `grain` (>= 1); pieces are dealt on demand. */
 void oc_par_for(int64_t n, int64_t grain, oc_par_fn fn, void *ctx);
+
+/* Run fn on this thread, with workers standing by for the loops it will have. Not nested. */
+void oc_par_team(void (*fn)(void *ctx), void *ctx);
 
 #endif

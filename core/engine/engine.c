@@ -302,7 +302,7 @@ static void run(oc_engine *e, const oc_request *r)
     pthread_mutex_unlock(&e->req_mu);
 }
 
-static void *engine_main(void *arg)
+static void serve(void *arg)
 {
     oc_engine *e = arg;
     for (;;) {
@@ -310,7 +310,7 @@ static void *engine_main(void *arg)
         bool stopping;
         bool got = next_request(e, true, &r, &stopping);
         if (stopping)
-            return NULL;
+            return;
         if (!got)
             continue;
         oc_err err = {0};
@@ -326,6 +326,12 @@ static void *engine_main(void *arg)
         if (rc != OC_OK)
             report(e, &err);
     }
+}
+
+static void *engine_main(void *arg)
+{
+    oc_par_team(serve, arg);
+    return NULL;
 }
 
 /* --- the door ---------------------------------------------------------------------------------- */

@@ -247,16 +247,10 @@ static bool parse(const char *line, request *r)
            batch <= MAX_BATCH && length >= 0;
 }
 
-int main(void)
+static void serve(void *ctx)
 {
-    oc_err err = {0};
-    if (oc_kernels_select(&err) != OC_OK) {
-        printf("absent %s\n", err.msg);
-        return 1;
-    }
-    printf("ready optimclm %s, %s kernels|infer-f32 f32|infer-int8 int8|train f32\n", OC_VERSION,
-           oc_isa_name(oc_k->isa));
-    fflush(stdout);
+    (void)ctx;
+    oc_err err;
     char line[2048];
     while (fgets(line, sizeof line, stdin)) {
         request r;
@@ -271,6 +265,19 @@ int main(void)
         fflush(stdout);
         oc_buf_release(&out);
     }
+}
+
+int main(void)
+{
+    oc_err err = {0};
+    if (oc_kernels_select(&err) != OC_OK) {
+        printf("absent %s\n", err.msg);
+        return 1;
+    }
+    printf("ready optimclm %s, %s kernels|infer-f32 f32|infer-int8 int8|train f32\n", OC_VERSION,
+           oc_isa_name(oc_k->isa));
+    fflush(stdout);
+    oc_par_team(serve, NULL);
     for (int i = 0; i < MAX_KEPT; i++)
         drop(&slots[i]);
     return 0;
