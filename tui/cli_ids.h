@@ -19,9 +19,8 @@ typedef struct oc_predictions {
 int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p);
 
 /*
- * predict MODEL --ids FILE.jsonl [--hidden OUT.safetensors]: logits on standard output; the file
- * gets F32 tensors "embeddings" and "layer.0" ... [B, T, H], "pooled" [B, H], "logits" [B, K] and
- * "attention_mask" I64 [B, T], T the longest note; rows past a note's end are 0.
+ * predict MODEL --ids FILE.jsonl [--hidden OUT.safetensors]: logits on standard output; the file is a
+ * reference (core/io/reference.h).
  */
 int oc_cli_predict_ids(oc_cli *c);
 

@@ -15,7 +15,7 @@
 
 #include "core/base/err.h"
 #include "core/base/str.h"
-#include "core/nn/dims.h"
+#include "core/nn/bert.h"
 
 typedef struct oc_id_notes {
     int64_t n;       /* notes */
@@ -43,5 +43,29 @@ oc_status oc_id_notes_read(const char *path, const oc_dims *d, oc_id_notes *out,
 oc_status oc_id_notes_parse(const char *text, size_t n, const char *what, const oc_dims *d,
                             oc_id_notes *out, oc_err *err) OC_NODISCARD;
 void oc_id_notes_release(oc_id_notes *t);
+
+/*
+ * Append one note from arrays.
+ *   ids    in  [T] 0..V-1
+ *   types  in  [T] 0..S-1, or NULL: all 0
+ *   mask   in  [T] 0 or 1, or NULL: all 1
+ *   what   in  where the note stands ("ref.safetensors: note 2")
+ * OC_OK, OC_NOMEM, OC_FORMAT (what oc_id_notes_read refuses).
+ */
+oc_status oc_id_notes_add(oc_id_notes *t, const oc_dims *d, int64_t T, const int64_t *ids,
+                          const int64_t *types, const int64_t *mask, const char *what,
+                          oc_err *err) OC_NODISCARD;
+
+/*
+ * Run the network on one note after the other: comparing wants exactness and little memory, not
+ * speed.
+ *   keep_hidden  whether oc_bert_hidden has every layer's output
+ *   fn           called after each forward: note i of n rows; logits f32 [K]
+ * Returns OC_OK, as oc_bert_new and oc_batch_check, and what fn returns. Threads: the engine thread.
+ */
+typedef oc_status (*oc_id_notes_fn)(void *ctx, int64_t i, int64_t n, const oc_bert *b,
+                                    const float *logits, oc_err *err);
+oc_status oc_id_notes_run(const oc_model *m, const oc_id_notes *t, bool keep_hidden,
+                          oc_id_notes_fn fn, void *ctx, oc_err *err) OC_NODISCARD;
 
 #endif

@@ -2,38 +2,15 @@
  * tests/fuzz/fuzz_safetensors.c - any bytes as a safetensors file: a verdict, and then every tensor
  * lies inside the file.
  */
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/alloc.h"
 #include "core/io/safetensors.h"
+#include "tests/fuzz/input_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-/* A file without a name, reachable through /proc. */
-static const char *input_file(const uint8_t *data, size_t n)
-{
-    static int fd = -1;
-    static char path[64];
-    if (fd < 0) {
-        char memory[] = "/dev/shm/oc-fuzz-XXXXXX", disk[] = "/tmp/oc-fuzz-XXXXXX";
-        fd = mkstemp(memory);
-        bool in_memory = fd >= 0;
-        if (!in_memory)
-            fd = mkstemp(disk);
-        if (fd < 0)
-            abort();
-        unlink(in_memory ? memory : disk);
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    }
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, data, n, 0) != (ssize_t)n)
-        abort();
-    return path;
-}
 
 static void use(const oc_st *st, size_t n)
 {

@@ -1,5 +1,6 @@
 """Model folders as the field publishes them, each with expected.safetensors: the f32 weights under
-their stock names (w/NAME), notes (ids, start) and the reference's logits. Usage: make_models.py DIR"""
+their stock names (w/NAME), notes (ids, start) and the reference's logits, and beside it a .reference
+for `verify`. Usage: make_models.py DIR"""
 import json
 import os
 import sys
@@ -79,6 +80,7 @@ def main(root):
                 start = [0]
                 for n in NOTES:
                     start.append(start[-1] + len(n))
+                R.write_safetensors(path + ".reference", R.padded(arch, c, f32, NOTES))
                 R.write_safetensors(path + ".expected", {
                     "ids": torch.tensor(sum(NOTES, []), dtype=torch.int32),
                     "start": torch.tensor(start, dtype=torch.int32),

@@ -80,8 +80,8 @@ def random_weights(arch, c, seed):
     return w
 
 
-def logits(arch, c, w, ids):
-    """ids: list of token ids of one note -> [K]"""
+def outputs(arch, c, w, ids):
+    """ids: list of token ids of one note -> hidden states [L+1] of [T,H], pooled [H], logits [K]"""
     L, H, A, _, _, _, _ = sizes(arch, c)
     act = {"gelu": F.gelu, "relu": F.relu,
            "gelu_new": lambda x: 0.5 * x * (1 + torch.tanh(
@@ -95,6 +95,7 @@ def logits(arch, c, w, ids):
     if arch is BERT:
         x = x + w[e + "token_type_embeddings.weight"][0]
     x = norm(x, e + "LayerNorm")
+    hidden = [x]
     for l in range(L):
         p = arch["layer"] % l
         q, k, v = (heads(linear(x, p + arch[n])) for n in "qkv")
@@ -102,8 +103,27 @@ def logits(arch, c, w, ids):
         y = norm(x + linear(s.transpose(0, 1).reshape(len(ids), H), p + arch["o"]),
                  p + arch["ln1"])
         x = norm(y + linear(act(linear(y, p + arch["f1"])), p + arch["f2"]), p + arch["ln2"])
+        hidden.append(x)
     pooled = linear(x[0], arch["pool"])
-    return linear(torch.tanh(pooled) if arch is BERT else torch.relu(pooled), "classifier")
+    pooled = torch.tanh(pooled) if arch is BERT else torch.relu(pooled)
+    return hidden, pooled, linear(pooled, "classifier")
+
+
+def logits(arch, c, w, ids):
+    return outputs(arch, c, w, ids)[2]
+
+
+def padded(arch, c, w, notes):
+    """A batch as transformers returns it, padded to the longest: a reference for `verify`"""
+    T = max(map(len, notes))
+    pad = lambda t: F.pad(t, (0, 0, 0, T - t.shape[0]), value=7.0)
+    out = [outputs(arch, c, w, n) for n in notes]
+    states = {"hidden_states.%d" % i: torch.stack([pad(o[0][i]) for o in out])
+              for i in range(len(out[0][0]))}
+    return {"input_ids": torch.tensor([n + [0] * (T - len(n)) for n in notes]),
+            "attention_mask": torch.tensor([[1] * len(n) + [0] * (T - len(n)) for n in notes]),
+            **states, "pooler_output": torch.stack([o[1] for o in out]),
+            "logits": torch.stack([o[2] for o in out])}
 
 
 def write_safetensors(path, tensors):
