@@ -137,6 +137,8 @@ static oc_status ask_teacher(oc_pipeline *p, ensemble *en, int64_t i, int64_t n_
     OC_TRY(oc_pipeline_teacher_path(p, i, name, path, err));
     oc_checkpoint *c;
     OC_TRY(oc_checkpoint_load(path, 0, 0, &c, err));
+    if (!p->soft) // the first time in this run
+        oc_log_remarks(p->job, path, c);
     oc_status rc = OC_OK;
     if (c->head_missing || c->model->dims.K != p->task.labels.n)
         rc = OC_FAIL(err, OC_SHAPE, "teacher %s has %d labels, the task '%s' has %lld%s", path,
@@ -330,7 +332,15 @@ static oc_status add_model(oc_pipeline *p, const char *name, const char *stage, 
     return OC_OK;
 }
 
-/* Teachers of one shape take the same time: one of each shape is loaded, so 32 need the memory of one. */
+/* Time does not depend on what the weights are, nor on how many words one is looked up among. */
+static bool same_time(const oc_model *a, const oc_model *b)
+{
+    oc_dims d = a->dims;
+    d.V = b->dims.V;
+    return memcmp(&d, &b->dims, sizeof d) == 0 && oc_model_is_f32(a) && oc_model_is_f32(b);
+}
+
+/* One teacher of each shape stays in memory and is timed in place of the others: 32 need that of one. */
 static oc_status add_teachers(oc_pipeline *p, bench_set *b, oc_err *err)
 {
     for (int64_t i = 0; i < p->teacher.n && b->n_teachers < MAX_TEACHERS; i++) {
@@ -342,15 +352,15 @@ static oc_status add_teachers(oc_pipeline *p, bench_set *b, oc_err *err)
             break;
         const oc_model *m = b->model[before];
         for (int k = 0; k < b->n_teachers; k++) {
-            if (memcmp(&b->teacher[k]->dims, &m->dims, sizeof m->dims) == 0 && oc_model_is_f32(m)) {
-                if (i >= 2) { // the first two are timed on their own
-                    oc_checkpoint_free(b->ckpt[before]);
-                    b->ckpt[before] = NULL;
-                    b->n = before;
-                }
-                m = b->teacher[k];
-                break;
-            }
+            if (!same_time(b->teacher[k], m))
+                continue;
+            m = b->teacher[k];
+            oc_checkpoint_free(b->ckpt[before]);
+            b->ckpt[before] = NULL;
+            b->model[before] = m;
+            if (i >= 2) // the first two have rows of their own
+                b->n = before;
+            break;
         }
         b->teacher[b->n_teachers++] = m;
     }
