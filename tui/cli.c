@@ -29,7 +29,8 @@ static const oc_cli_command commands[] = {
     {"diff", "SESSION SESSION", "what differs between two sessions", "json", oc_cli_diff, false},
     {"export", "SESSION|MODEL FORMAT OUT", "write a session as csv, jsonl, json or recipe, or a model as hf, torch or onnx for other programs", "json precision dtype calibrate observer percentile text id max-len threads task", oc_cli_export, true},
     {"settings", "", "list every setting with its range and default", "json", oc_cli_settings, false},
-    {"inspect", "MODEL", "architecture, casing, parameters, bytes, layers", "json", oc_cli_inspect, true},
+    {"inspect", "MODEL", "architecture, casing, parameters, bytes, layers, and where each comes from", "json tensors", oc_cli_inspect, true},
+    {"verify", "MODEL REFERENCE", "recompute the hidden states in a safetensors file and compare, layer by layer", "json tolerance", oc_cli_verify, true},
     {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize, false},
     {"predict", "MODEL [DATA]", "logits and probabilities of each note", "json ids hidden text label id max-len threads task", oc_cli_predict, true},
     {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval, true},
@@ -139,6 +140,8 @@ enum {
     O_NOISE,
     O_SECONDS,
     O_DOCTOR,
+    O_TENSORS,
+    O_TOLERANCE,
     O_PRECISION,
     O_DTYPE,
     O_CALIBRATE,
@@ -161,7 +164,8 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, O_SEED}, {"max-len", required_argument, NULL, O_MAX_LEN}, {"noise", required_argument, NULL, O_NOISE},
     {"seconds", required_argument, NULL, O_SECONDS}, {"precision", required_argument, NULL, O_PRECISION}, {"dtype", required_argument, NULL, O_DTYPE},
     {"calibrate", required_argument, NULL, O_CALIBRATE}, {"observer", required_argument, NULL, O_OBSERVER}, {"percentile", required_argument, NULL, O_PERCENTILE},
-    {"doctor", no_argument, NULL, O_DOCTOR}, {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
+    {"doctor", no_argument, NULL, O_DOCTOR}, {"tensors", no_argument, NULL, O_TENSORS}, {"tolerance", required_argument, NULL, O_TOLERANCE},
+    {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
     {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -261,6 +265,8 @@ static bool take(oc_cli *c, int code, const char *v)
     case O_NOISE: return real(code, v, 0, 1, &c->noise);
     case O_SECONDS: return real(code, v, 0.1, 3600, &c->seconds);
     case O_DOCTOR: c->doctor = true; return true;
+    case O_TENSORS: c->tensors = true; return true;
+    case O_TOLERANCE: return real(code, v, 0, 1e6, &c->tolerance);
     case O_PRECISION: return word(code, v, precisions, OC_COUNT(precisions), &c->precision);
     case O_DTYPE: return word(code, v, dtypes, OC_COUNT(dtypes), &c->dtype);
     case O_CALIBRATE: c->calibrate = v; return true;
@@ -388,6 +394,7 @@ int oc_cli_main(int argc, char **argv)
                 .seed = 7,
                 .noise = 0.5,
                 .seconds = 4,
+                .tolerance = -1,
                 .percentile = 99.99};
     oc_strlist given = {0};
     oc_err err = {0};

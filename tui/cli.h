@@ -24,7 +24,7 @@ typedef struct oc_cli {
     oc_strlist set;      /* --set K=V */
     const char *command; /* -c */
     const char *session;
-    bool json, headless, plain, help, version, doctor;
+    bool json, headless, plain, help, version, doctor, tensors;
     int64_t cols, rows_screen; /* --size */
     const char *as;            /* text ansi svg html json */
     double speed;
@@ -32,7 +32,7 @@ typedef struct oc_cli {
     const char *ids, *hidden, *out, *label_list, *task, *text, *label, *id, *threads, *batch,
         *length;
     int64_t rows, first, seed, max_len;
-    double noise, seconds;
+    double noise, seconds, tolerance; /* tolerance < 0: not said */
     const char *precision, *dtype, *calibrate, *observer;
     double percentile;
 } oc_cli;
@@ -76,8 +76,11 @@ int oc_cli_attach(oc_cli *c);
 int oc_cli_sessions(oc_cli *c);
 int oc_cli_diff(oc_cli *c);
 int oc_cli_settings(oc_cli *c);
-/* cli_model.c */
+/* cli_inspect.c */
 int oc_cli_inspect(oc_cli *c);
+/* cli_verify.c */
+int oc_cli_verify(oc_cli *c);
+/* cli_model.c */
 int oc_cli_tokenize(oc_cli *c);
 int oc_cli_notes(oc_cli *c);
 /* cli_export.c */

@@ -1,5 +1,5 @@
 /*
- * tui/cli_model.c - inspect, tokenize, notes.
+ * tui/cli_model.c - tokenize, notes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "core/base/json.h"
 #include "core/data/notes.h"
 #include "core/io/checkpoint.h"
+#include "core/io/folder.h"
 #include "tui/cli.h"
 
 oc_status oc_cli_load(const char *path, int32_t n_labels, oc_checkpoint **out, oc_err *err)
@@ -20,78 +21,18 @@ oc_status oc_cli_load(const char *path, int32_t n_labels, oc_checkpoint **out, o
     return OC_OK;
 }
 
-/* --- inspect ----------------------------------------------------------------------------------- */
-
-static void inspect_text(const oc_checkpoint *k, const oc_json *j, oc_buf *out)
-{
-    const oc_dims *d = &k->model->dims;
-    char size[24];
-    oc_fmt_bytes(size, (int64_t)oc_json_num(oc_json_get(j, "bytes"), 0));
-    oc_buf_fmt(out, "%s\n", k->path);
-    oc_buf_fmt(out, "  %s, %d layers, hidden %d, vocabulary %d, %d positions, %d labels%s\n",
-               oc_arch_class(d->arch), d->L, d->H, d->V, d->P, d->K,
-               k->config.multi_label ? " (multi-label)" : "");
-    oc_buf_fmt(out, "  %s (%s)\n", k->tok->lowercase ? "uncased" : "cased",
-               oc_casing_from_text(k->casing_from));
-    oc_buf_fmt(out, "  %lld parameters, %s\n", (long long)oc_model_params(k->model), size);
-    for (int64_t i = 0; i < k->remarks.n; i++)
-        oc_buf_fmt(out, "  note: %s\n", k->remarks.item[i]);
-    const oc_json *blocks = oc_json_get(j, "blocks");
-    for (const oc_json *b = oc_json_first(blocks); b; b = oc_json_next(b)) {
-        double bytes = oc_json_num(oc_json_get(b, "bytes"), 0);
-        oc_fmt_bytes(size, (int64_t)bytes);
-        oc_buf_fmt(out, "    %-12s %12.0f parameters  %s\n", oc_json_key(b),
-                   oc_json_num(oc_json_get(b, "params"), 0), size);
-    }
-    oc_buf_str(out, "  layer  heads    ffn  bits  sparsity\n");
-    int l = 0;
-    for (const oc_json *b = oc_json_first(oc_json_get(j, "layers")); b; b = oc_json_next(b), l++)
-        oc_buf_fmt(out, "  %5d  %5.0f  %5.0f  %4.0f  %8.3f\n", l,
-                   oc_json_num(oc_json_get(b, "heads"), 0), oc_json_num(oc_json_get(b, "ffn"), 0),
-                   oc_json_num(oc_json_get(b, "bits"), 0),
-                   oc_json_num(oc_json_get(b, "sparsity"), 0));
-}
-
-int oc_cli_inspect(oc_cli *c)
-{
-    if (c->arg.n != 2)
-        return oc_cli_usage("inspect takes one model folder");
-    oc_err err = {0};
-    oc_checkpoint *k = NULL;
-    oc_buf json = {0}, out = {0};
-    oc_json *j = NULL;
-    oc_status st = oc_checkpoint_load(c->arg.item[1], 2, 0, &k, &err);
-    if (st == OC_OK)
-        st = oc_checkpoint_describe(k, &json, &err);
-    if (st == OC_OK && !c->json)
-        st = oc_json_parse(json.data, json.len, "description", &j, &err);
-    int rc;
-    if (st != OC_OK) {
-        rc = oc_cli_fail(&err);
-    } else if (c->json) {
-        oc_buf_ch(&json, '\n');
-        rc = oc_cli_print(&json);
-    } else {
-        inspect_text(k, j, &out);
-        rc = oc_cli_print(&out);
-    }
-    oc_json_free(j);
-    oc_buf_release(&json);
-    oc_buf_release(&out);
-    oc_checkpoint_free(k);
-    return rc;
-}
-
 /* --- tokenize ---------------------------------------------------------------------------------- */
 
 /* A model's folder, with or without weights, or a vocab.txt or tokenizer.json by itself. */
 static oc_status open_tokenizer(const char *path, oc_tokenizer_files *f, oc_err *err)
 {
-    char at[OC_PATH_MAX];
+    char at[OC_PATH_MAX], dir[OC_PATH_MAX];
     oc_tokenizer_ask ask = {.lower_case = -1};
+    OC_TRY(oc_folder_find(path, dir, err));
+    path = dir;
     if (oc_path_is_dir(path)) {
         OC_TRY(oc_path_join(at, path, "config.json", err));
-        if (oc_path_exists(at)) {
+        if (oc_path_is_there(at)) {
             oc_config c;
             OC_TRY(oc_config_read(at, &c, err));
             ask = (oc_tokenizer_ask){.V = c.dims.V, .lower_case = c.lower_case};

@@ -262,6 +262,12 @@ bool oc_path_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+bool oc_path_is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
 bool oc_path_is_dir(const char *path)
 {
     struct stat st;

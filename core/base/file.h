@@ -43,6 +43,8 @@ void oc_writer_abort(oc_writer *w);
 
 oc_status oc_mkdirs(const char *path, oc_err *err) OC_NODISCARD; /* 0700, parents too */
 bool oc_path_exists(const char *path);
+/* The same, or a link whose target is gone: opening it says what is wrong. */
+bool oc_path_is_there(const char *path);
 bool oc_path_is_dir(const char *path);
 int64_t oc_file_bytes(const char *path); /* -1 when not a regular file */
 int64_t oc_dir_bytes(const char *path);  /* regular files directly in it */

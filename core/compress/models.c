@@ -294,7 +294,6 @@ oc_status oc_make_student(const oc_checkpoint *teacher, int32_t n_layers, bool e
 {
     const oc_model *t = teacher->model;
     oc_model *m = NULL;
-    oc_checkpoint *c = NULL;
     if (n_layers < 1 || n_layers > t->dims.L)
         return OC_FAIL(
             err, OC_RANGE,
@@ -303,15 +302,8 @@ oc_status oc_make_student(const oc_checkpoint *teacher, int32_t n_layers, bool e
     if (!oc_model_is_f32(t))
         return OC_FAIL(err, OC_UNSUPPORTED, "a student cannot be cut from a quantized teacher");
     OC_TRY(cut_model(t, n_layers, every, &m, err));
-    oc_status rc = oc_checkpoint_dup(teacher, &c, err);
-    if (rc != OC_OK) {
+    oc_status rc = oc_checkpoint_with(teacher, m, out, err);
+    if (rc != OC_OK)
         oc_model_free(m);
-        return rc;
-    }
-    oc_model_free(c->model);
-    c->model = m;
-    c->config.dims = m->dims;
-    c->path[0] = '\0';
-    *out = c;
-    return OC_OK;
+    return rc;
 }

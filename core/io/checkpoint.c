@@ -16,21 +16,11 @@ typedef struct place {
 
 static oc_status find_place(const char *path, place *at, oc_err *err)
 {
-    char aside[OC_PATH_MAX];
-    if (strlen(path) + sizeof OC_FOLDER_ASIDE > sizeof aside)
-        return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", path);
-    oc_strlcpy(aside, path, sizeof aside);
-    size_t n = strlen(aside);
-    while (n > 1 && aside[n - 1] == '/')
-        aside[--n] = 0;
-    oc_strlcpy(at->dir, aside, sizeof at->dir);
-    strcat(aside, OC_FOLDER_ASIDE);
-    if (!oc_path_exists(at->dir) && oc_path_is_dir(aside))
-        oc_strlcpy(at->dir, aside, sizeof at->dir);
+    OC_TRY(oc_folder_find(path, at->dir, err));
     oc_strlcpy(at->weights, at->dir, sizeof at->weights);
     if (oc_path_is_dir(at->dir))
         return OC_OK;
-    if (!oc_path_exists(at->dir))
+    if (!oc_path_is_there(at->dir))
         return OC_FAIL(err, OC_IO, "there is no model at %s", path);
     char *slash = strrchr(at->dir, '/');
     if (!slash)
@@ -50,6 +40,7 @@ static oc_status read_tokenizer(oc_checkpoint *c, const char *dir, oc_err *err)
     c->tok = f.tok;
     f.tok = NULL;
     c->casing_from = f.casing_from;
+    c->tokens_from = f.tokens_from;
     c->config.lower_case = c->tok->lowercase;
     c->config.pad_id = oc_vocab_special(c->tok->vocab).pad;
     if (c->config.max_len == 0 && f.max_len < c->config.dims.P)
@@ -67,7 +58,7 @@ static oc_status read_config(oc_checkpoint *c, const char *dir, oc_err *err)
 {
     char path[OC_PATH_MAX];
     OC_TRY(oc_path_join(path, dir, OC__CKPT_CONFIG, err));
-    if (!oc_path_exists(path))
+    if (!oc_path_is_there(path))
         return OC_FAIL(err, OC_IO,
                        "%s has weights (%s) but no " OC__CKPT_CONFIG
                        ", which says what network they are of",
@@ -82,6 +73,7 @@ static oc_status load_into(oc_checkpoint *c, const place *at, int32_t n_labels, 
         return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", at->dir);
     oc_strlcpy(c->path, at->dir, sizeof c->path);
     OC_TRY(oc_weights_open(at->weights, &c->weights, err));
+    oc_strlcpy(c->file, oc_path_base(oc_weights_path(c->weights)), sizeof c->file);
     c->bytes = oc_weights_bytes(c->weights);
     OC_TRY(read_config(c, at->dir, err));
     OC_TRY(oc__ckpt_read_weights(c, n_labels, seed, err));
@@ -145,27 +137,43 @@ oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **
     return OC_OK;
 }
 
-oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err)
+oc_status oc_checkpoint_with(const oc_checkpoint *c, oc_model *model, oc_checkpoint **out,
+                             oc_err *err)
 {
     oc_checkpoint *d = oc_calloc(1, sizeof *d);
     if (!d)
         return OC_FAIL(err, OC_NOMEM, "out of memory copying a checkpoint");
     oc_status rc;
     d->casing_from = c->casing_from;
+    d->tokens_from = c->tokens_from;
     d->head_missing = c->head_missing;
-    memcpy(d->path, c->path, sizeof d->path);
     OC_TRY_GOTO(out, rc, oc_config_dup(&c->config, &d->config, err));
     for (int64_t i = 0; i < c->remarks.n; i++)
         OC_TRY_GOTO(
             out, rc,
             oc_strlist_add(&d->remarks, c->remarks.item[i], strlen(c->remarks.item[i]), err));
-    OC_TRY_GOTO(out, rc, oc_model_dup(c->model, &d->model, err));
     OC_TRY_GOTO(out, rc, oc_tokenizer_dup(c->tok, &d->tok, err));
+    d->model = model;
+    d->config.dims = model->dims;
     *out = d;
     d = NULL;
 out:
     oc_checkpoint_free(d);
     return rc;
+}
+
+oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err)
+{
+    oc_model *m;
+    OC_TRY(oc_model_dup(c->model, &m, err));
+    oc_status rc = oc_checkpoint_with(c, m, out, err);
+    if (rc != OC_OK) {
+        oc_model_free(m);
+        return rc;
+    }
+    memcpy((*out)->path, c->path, sizeof c->path);
+    memcpy((*out)->file, c->file, sizeof c->file);
+    return OC_OK;
 }
 
 /* --- its key ---------------------------------------------------------------------------------- */

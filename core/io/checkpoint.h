@@ -27,9 +27,11 @@ typedef struct oc_checkpoint {
     oc_strlist remarks;  /* owned: a sentence for each thing a user should know of its files */
     oc_tokenizer *tok;   /* owned */
     oc_casing_from casing_from;
-    bool head_missing; /* classifier was not in the file: random until trained */
-    char path[512];    /* folder it came from or was last saved to; "" when new */
-    int64_t bytes;     /* of model.safetensors there; 0 when new or a copy */
+    const char *tokens_from; /* "vocab.txt" or "tokenizer.json"; NULL when made; static */
+    bool head_missing;       /* classifier was not in the file: random until trained */
+    char path[512];          /* folder it came from or was last saved to; "" when new */
+    char file[256];          /* its weights (or their index) in that folder; "" when new */
+    int64_t bytes;           /* of the weights there; 0 when new or a copy */
 } oc_checkpoint;
 
 /*
@@ -58,6 +60,9 @@ oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **
                             oc_err *err) OC_NODISCARD;
 /* A copy to be changed, which borrows nothing: its bytes are 0 until it is saved. */
 oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err) OC_NODISCARD;
+/* The same around another model, taken (on success only), and without a path. OC_OK, OC_NOMEM. */
+oc_status oc_checkpoint_with(const oc_checkpoint *c, oc_model *model, oc_checkpoint **out,
+                             oc_err *err) OC_NODISCARD;
 
 /*
  * Write the folder atomically, read it back and compare: "<dir>.saving" is written and synced, an
@@ -78,8 +83,14 @@ void oc_checkpoint_key(const oc_checkpoint *c, char out[33]);
 /*
  * inspect: one JSON object, appended. path, architecture, hidden, head_size, vocab, positions,
  * classes, labels, multi_label, task, max_len, casing ("cased"/"uncased"), casing_from,
- * head_missing, remarks, params, bytes, layers [{heads, ffn, bits, sparsity}], blocks {embeddings,
- * attention, ffn, head: {params, bytes}}, tensors [{name, dtype, shape, bytes}] as they are stored.
+ * head_missing, remarks, files {weights [{file, format, tensors, bytes}], config, tokenizer
+ * [file], tokens}, params, bytes, layers [{heads, ffn, bits, sparsity}], blocks {embeddings, attention, ffn,
+ * head: {params, bytes}}, embedding_frac (of params), passed_over {tensors, bytes}, tensors [{name,
+ * dtype, shape, bytes, file, parameter}] as they are stored; parameter is null for what is passed over.
+ * Bytes of files, blocks and tensors are those of tensor data; nothing is stored of a new model.
+ * Reads every weight (sparsity; a remark for one that is no number), in parallel loops.
+ * Returns OC_OK, OC_NOMEM, and as oc_weights_open (the files are opened again when everything in
+ * them was converted). Threads: the engine thread.
  */
 oc_status oc_checkpoint_describe(const oc_checkpoint *c, oc_buf *json, oc_err *err) OC_NODISCARD;
 

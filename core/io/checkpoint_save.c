@@ -206,6 +206,7 @@ oc_status oc_checkpoint_save(oc_checkpoint *c, const char *dir, int64_t *bytes, 
         to, &(oc_folder){.what = "a model", .names = names, .write = write_folder, .ctx = &s},
         err));
     memcpy(c->path, to, sizeof to);
+    oc_strlcpy(c->file, OC__CKPT_WEIGHTS, sizeof c->file);
     c->bytes = s.bytes;
     if (bytes)
         *bytes = s.bytes;

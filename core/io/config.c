@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/io/other_archs.h"
+#include "core/io/sniff.h"
 
 #define MAX_BYTES ((size_t)64 << 20)
 
@@ -404,7 +405,9 @@ oc_status oc_config_read(const char *path, oc_config *out, oc_err *err)
     char *text;
     size_t n;
     OC_TRY(oc_file_read(path, MAX_BYTES, &text, &n, err));
-    oc_status rc = oc_config_parse(text, n, path, out, err);
+    const char *other = oc_sniff(text, n);
+    oc_status rc = other ? OC_FAIL(err, OC_FORMAT, "%s is %s", path, other)
+                         : oc_config_parse(text, n, path, out, err);
     oc_free(text);
     return rc;
 }

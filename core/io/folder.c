@@ -102,3 +102,20 @@ oc_status oc_folder_write(const char *dir, const oc_folder *f, oc_err *err)
         (void)!oc_remove_tree(p.temp, NULL);
     return rc;
 }
+
+oc_status oc_folder_find(const char *dir, char out[OC_PATH_MAX], oc_err *err)
+{
+    char aside[OC_PATH_MAX];
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    if (n + sizeof OC_FOLDER_ASIDE > sizeof aside)
+        return OC_FAIL(err, OC_RANGE, "the path is too long: %.80s...", dir);
+    memcpy(aside, dir, n);
+    aside[n] = 0;
+    memcpy(out, aside, n + 1);
+    strcat(aside, OC_FOLDER_ASIDE);
+    if (!oc_path_exists(out) && oc_path_is_dir(aside))
+        memcpy(out, aside, n + sizeof OC_FOLDER_ASIDE);
+    return OC_OK;
+}

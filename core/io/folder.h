@@ -9,6 +9,7 @@
 #define OC_IO_FOLDER_H
 
 #include "core/base/err.h"
+#include "core/base/file.h"
 
 #define OC_FOLDER_ASIDE ".replaced" /* the old folder while a new one takes its name */
 #define OC_FOLDER_PATH  512         /* bytes of a folder's path, the NUL included */
@@ -30,6 +31,11 @@ typedef struct oc_folder {
 oc_status oc_folder_write(const char *dir, const oc_folder *f, oc_err *err) OC_NODISCARD;
 /* What oc_folder_write checks first: for work that should not be done in vain. */
 oc_status oc_folder_check(const char *dir, const oc_folder *f, oc_err *err) OC_NODISCARD;
+/*
+ * Where the folder `dir` is to be read: there (without slashes at its end), or where it was set aside
+ * when the program died just then. out: dir itself when there is neither, or no folder. OC_RANGE.
+ */
+oc_status oc_folder_find(const char *dir, char out[OC_PATH_MAX], oc_err *err) OC_NODISCARD;
 /* `dir` without slashes at its end. */
 oc_status oc_folder_path(const char *dir, char out[OC_FOLDER_PATH], oc_err *err) OC_NODISCARD;
 

@@ -61,12 +61,12 @@ static oc_status remark(reading *r, const char *fmt, ...)
 
 static oc_status find_files(reading *r, const char *path)
 {
-    if (!oc_path_exists(path))
+    if (!oc_path_is_there(path))
         return OC_FAIL(r->err, OC_IO, "there is no model at %s", path);
     bool alone = !oc_path_is_dir(path);
     for (int i = 0; i < N_FILES && !alone; i++) {
         OC_TRY(oc_path_join(r->path[i], path, file_name[i], r->err));
-        r->there[i] = oc_path_exists(r->path[i]);
+        r->there[i] = oc_path_is_there(r->path[i]);
     }
     if (alone) {
         int i = oc_str_ends(path, ".json") ? F_JSON : F_VOCAB;

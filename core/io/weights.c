@@ -121,7 +121,7 @@ static oc_status open_parts(oc_weights *w, const oc_windex *x, oc_err *err)
     OC_TRY(new_parts(w, x->n_files, err));
     for (int32_t i = 0; i < x->n_files; i++) {
         OC_TRY(oc_path_join(path, dir, x->file[i], err));
-        if (!oc_path_exists(path))
+        if (!oc_path_is_there(path))
             return OC_FAIL(err, OC_IO, "%.250s names %.100s, which is not in its folder", w->path,
                            x->file[i]);
         OC_TRY(open_part(w, path, err));
@@ -150,20 +150,13 @@ static oc_status open_index(oc_weights *w, oc_err *err)
 
 /* --- where they are --------------------------------------------------------------------------- */
 
-/* A link whose target is gone counts: opening it says what is wrong. */
-static bool is_there(const char *path)
-{
-    char c;
-    return oc_path_exists(path) || readlink(path, &c, 1) >= 0;
-}
-
 static oc_status nothing_there(const char *dir, oc_err *err)
 {
     static const char *const other[] = {"tf_model.h5", "flax_model.msgpack"};
     char path[OC_PATH_MAX];
     for (int i = 0; i < OC_COUNT(other); i++) {
         OC_TRY(oc_path_join(path, dir, other[i], err));
-        if (is_there(path))
+        if (oc_path_is_there(path))
             return OC_FAIL(err, OC_UNSUPPORTED,
                            "%.300s has its weights as %s only; load that in transformers (from_%s="
                            "True) and save_pretrained() it as safetensors",
@@ -183,7 +176,7 @@ static oc_status find(const char *path, char out[OC_PATH_MAX], oc_err *err)
         return oc_path_join(out, "", path, err);
     for (int i = 0; i < OC_COUNT(name); i++) {
         OC_TRY(oc_path_join(out, path, name[i], err));
-        if (is_there(out))
+        if (oc_path_is_there(out))
             return OC_OK;
     }
     return nothing_there(path, err);
@@ -283,6 +276,11 @@ const oc_tensor *oc_weights_find(const oc_weights *w, const char *name)
 const char *oc_weights_file(const oc_weights *w, int32_t i)
 {
     return w->part[w->place[i].part].name;
+}
+
+const char *oc_weights_format(const oc_weights *w, int32_t i)
+{
+    return w->part[w->place[i].part].st ? "safetensors" : "torch.save";
 }
 
 const char *oc_weights_path(const oc_weights *w)

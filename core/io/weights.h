@@ -35,6 +35,8 @@ const oc_tensor *oc_weights_at(const oc_weights *w, int32_t i);          /* file
 const oc_tensor *oc_weights_find(const oc_weights *w, const char *name); /* NULL when absent */
 /* Base name of the file tensor i lies in. */
 const char *oc_weights_file(const oc_weights *w, int32_t i);
+/* "safetensors" or "torch.save": what that file is. */
+const char *oc_weights_format(const oc_weights *w, int32_t i);
 /* Path of the file, or of the index, for messages and provenance. */
 const char *oc_weights_path(const oc_weights *w);
 int64_t oc_weights_bytes(const oc_weights *w); /* of all files, the index not counted */
