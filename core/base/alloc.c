@@ -3,10 +3,18 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#    include <sys/mman.h>
+#endif
 
 #define OC_ALIGN ((size_t)64)
 #define OC_LARGEST \
     ((size_t)1 << 39) /* no machine of ours has half a terabyte: a bad size, not a need */
+
+/* From here on memory comes in whole huge pages: 512 times fewer faults at its first touch, and few
+ * misses when weights are read. */
+#define OC_HUGE      ((size_t)1 << 21)
+#define OC_HUGE_FROM (2 * OC_HUGE)
 
 static _Atomic int64_t fail_at; // 0 = off
 static _Atomic int64_t n_allocs;
@@ -29,8 +37,28 @@ void *oc_alloc(size_t bytes)
         return NULL;
     if (bytes > OC_LARGEST)
         return NULL;
-    size_t rounded = (bytes + OC_ALIGN - 1) / OC_ALIGN * OC_ALIGN;
-    return aligned_alloc(OC_ALIGN, rounded ? rounded : OC_ALIGN);
+    size_t align = bytes >= OC_HUGE_FROM ? OC_HUGE : OC_ALIGN;
+    size_t rounded = (bytes + align - 1) / align * align;
+    void *p = aligned_alloc(align, rounded ? rounded : align);
+#ifdef MADV_HUGEPAGE
+    if (p && align == OC_HUGE)
+        (void)madvise(p, rounded, MADV_HUGEPAGE); // a wish: small pages serve as well
+#endif
+    return p;
+}
+
+/* Large memory is given back to Linux, which hands out zeros in its place when it is touched: by
+ * those who fill it, in parallel, and never where nobody does. */
+static void zero(void *p, size_t bytes)
+{
+#if defined(__linux__) && defined(MADV_DONTNEED)
+    size_t whole = bytes / OC_HUGE * OC_HUGE;
+    if (bytes >= OC_HUGE_FROM && madvise(p, whole, MADV_DONTNEED) == 0) {
+        memset((char *)p + whole, 0, bytes - whole);
+        return;
+    }
+#endif
+    memset(p, 0, bytes);
 }
 
 void *oc_calloc(size_t n, size_t bytes)
@@ -40,7 +68,7 @@ void *oc_calloc(size_t n, size_t bytes)
         return NULL;
     void *p = oc_alloc(total);
     if (p)
-        memset(p, 0, total);
+        zero(p, total);
     return p;
 }
 

@@ -62,6 +62,27 @@ static void alloc_fails_on_demand(void **state)
     assert_int_equal(oc_size_mul(SIZE_MAX, 2, &n), OC_RANGE);
 }
 
+/* Around the size from which memory comes in huge pages, in places that were dirty before. */
+static void large_memory_is_zeroed(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {4194303, 4194304, 4194305, 6291456, 7000001};
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < OC_COUNT(sizes); i++) {
+            unsigned char *p = oc_calloc(sizes[i], 1), *q = oc_alloc(sizes[i]);
+            assert_non_null(p);
+            assert_non_null(q);
+            assert_int_equal(((uintptr_t)p | (uintptr_t)q) % 64, 0);
+            for (size_t k = 0; k < sizes[i]; k++)
+                if (p[k])
+                    fail_msg("byte %zu of %zu is %d", k, sizes[i], p[k]);
+            memset(p, 0xff, sizes[i]);
+            memset(q, 0xff, sizes[i]);
+            oc_free(p);
+            oc_free(q);
+        }
+}
+
 static void arena_plans_what_it_places(void **state)
 {
     (void)state;
@@ -330,6 +351,7 @@ int main(void)
         cmocka_unit_test(err_first_failure_wins),
         cmocka_unit_test(err_note_keeps_the_cause),
         cmocka_unit_test(alloc_fails_on_demand),
+        cmocka_unit_test(large_memory_is_zeroed),
         cmocka_unit_test(arena_plans_what_it_places),
         cmocka_unit_test(buf_grows_and_remembers_failure),
         cmocka_unit_test(numbers_parse_whole_or_not_at_all),
