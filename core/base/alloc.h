@@ -2,8 +2,8 @@
  * core/base/alloc.h - every heap call of the program.
  *
  * One door, so that tests can fail the n-th allocation. Memory comes 64-byte aligned (one cache
- * line, one AVX-512 vector); from 4 MB on, in huge pages where the system has them, and zeroed memory
- * of that size is not touched before its user does. All functions: any thread.
+ * line, one AVX-512 vector); from 4 MB on, in huge pages where the system has them, and zeroed
+ * memory of that size is not touched before its user does. All functions: any thread.
  */
 #ifndef OC_BASE_ALLOC_H
 #define OC_BASE_ALLOC_H

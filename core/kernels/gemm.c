@@ -112,7 +112,12 @@ static void multiply_block(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0
     bool accumulate = j->accumulate || k0 > 0;
     if (packed)
         pack_rows(j, p0, p1, k0, kc, scratch);
-    for (int64_t q = q0; q < q1; q++) {
+    int64_t q = q0, few = j->M < 4 ? oc_k->few[j->M] : 0;
+    a_panel rows = packed ? (a_panel){scratch, 1, mr} : panel_of(j, p0, k0);
+    for (; few && (q + few) * nr <= j->N && q + few <= q1; q += few)
+        oc_k->gemm_f32_few(kc, rows.p, rows.rs, rows.cs, j->B->panel + q * nr * j->K + k0 * nr,
+                           nr * j->K, j->C + q * nr, j->ldc, (int32_t)j->M, accumulate);
+    for (; q < q1; q++) {
         const float *b = j->B->panel + q * nr * j->K + k0 * nr;
         int32_t n_used = (int32_t)OC_MIN(nr, j->N - q * nr);
         for (int64_t p = p0; p < p1; p++) {

@@ -42,6 +42,7 @@ typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TA
 typedef struct oc_kernels {
     oc_isa isa;
     int32_t mr, nr;   /* f32 register tile: rows x columns */
+    int32_t few[4];   /* panels that gemm_f32_few takes for m rows; 0: none */
     int32_t qmr, qnr; /* int8 register tile */
     int32_t qkc, qkr; /* its longest cut of k; what panels and cuts are a multiple of */
 
@@ -53,6 +54,10 @@ typedef struct oc_kernels {
      */
     void (*gemm_f32_tile)(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
                           float *C, int64_t ldc, int32_t m_used, int32_t n_used, bool accumulate);
+    /* The same for m_used < 4 rows and few[m_used] whole panels, `step` floats apart: as many chains
+     * as keep the multipliers busy, where one tile has too few. */
+    void (*gemm_f32_few)(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+                         int64_t step, float *C, int64_t ldc, int32_t m_used, bool accumulate);
     /* dst[k*width + j] = p[j*js + k*ks] for j < used, 0 for used <= j < width. */
     void (*pack_f32_panel)(const float *p, int64_t js, int64_t ks, int64_t K, int32_t used,
                            int32_t width, float *dst);

@@ -15,12 +15,13 @@
 
 #include "core/kernels/tables.h"
 
-static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF);
+static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF, .gemm_f32_few = NULL);
 #if OC__X86
-static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2);
+static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2, OC__KERNEL_FEW(avx2));
 #endif
 #ifdef OC_HAVE_AVX512VNNI
-static const oc_kernels table_avx512vnni = OC__KERNEL_TABLE(avx512vnni, AVX512VNNI);
+static const oc_kernels table_avx512vnni =
+    OC__KERNEL_TABLE(avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni));
 #endif
 #ifdef OC_HAVE_AMX
 static const oc_kernels table_amx = OC__KERNEL_TABLE_AMX;

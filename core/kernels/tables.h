@@ -40,6 +40,11 @@
 #define OC__AMX_QKR        64
 
 /* clang-format off */
+#define OC__KERNEL_DECL_FEW(isa)                                                                   \
+    void oc_k_gemm_f32_few_##isa(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,            \
+                                 const float *b, int64_t step, float *C, int64_t ldc,              \
+                                 int32_t m_used, bool accumulate)
+
 #define OC__KERNEL_DECLS(isa)                                                                      \
     void oc_k_gemm_f32_tile_##isa(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,           \
                                   const float *b, float *C, int64_t ldc, int32_t m_used,           \
@@ -70,11 +75,13 @@
                           float b2, float eps, float c1, float c2, float decay,                    \
                           const uint8_t *keep)
 
-#define OC__KERNEL_TABLE(lower, UPPER)                                                             \
+/* What every ISA has, and what only some have. */
+#define OC__KERNEL_TABLE(lower, UPPER, ...)                                                        \
     {                                                                                              \
         .isa = OC_ISA_##UPPER,                                                                     \
         OC__KERNEL_ROWS(lower, UPPER),                                                             \
         OC__KERNEL_S8(lower, UPPER),                                                               \
+        __VA_ARGS__                                                                                \
     }
 
 /* f32 and rows */
@@ -94,6 +101,9 @@
     .exp_row = oc_k_exp_row_##lower,                                                               \
     .adamw = oc_k_adamw_##lower
 
+/* f32 products of few rows: 1 row x 4 panels, 2 x 2, 3 x 2 */
+#define OC__KERNEL_FEW(lower) .few = {0, 4, 2, 2}, .gemm_f32_few = oc_k_gemm_f32_few_##lower
+
 /* int8 products */
 #define OC__KERNEL_S8(lower, UPPER)                                                                \
     .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR,                                            \
@@ -106,6 +116,7 @@
     {                                                                                              \
         .isa = OC_ISA_AMX,                                                                         \
         OC__KERNEL_ROWS(avx512vnni, AVX512VNNI),                                                   \
+        OC__KERNEL_FEW(avx512vnni),                                                                \
         OC__KERNEL_S8(amx, AMX),                                                                   \
         .begin_s8 = oc_k_begin_s8_amx, .end_s8 = oc_k_end_s8_amx,                                  \
     }
@@ -114,9 +125,11 @@
 OC__KERNEL_DECLS(ref);
 #if OC__X86
 OC__KERNEL_DECLS(avx2);
+OC__KERNEL_DECL_FEW(avx2);
 #endif
 #ifdef OC_HAVE_AVX512VNNI /* by the Makefile: the compiler knows it */
 OC__KERNEL_DECLS(avx512vnni);
+OC__KERNEL_DECL_FEW(avx512vnni);
 #endif
 #ifdef OC_HAVE_AMX /* int8 products alone; the rest is avx512vnni's */
 void oc_k_begin_s8_amx(void);

@@ -23,19 +23,40 @@
 #        define UNROLL _Pragma("GCC unroll 16")
 #    endif
 
-/* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
-__attribute__((always_inline)) static inline void tile_rows(const int R, const int V, int64_t K,
-                                                            const float *a, int64_t a_rs,
-                                                            int64_t a_cs, const float *b, float *C,
-                                                            int64_t ldc, bool accumulate)
+/* The first n < 8 lanes. Masked stores are slow on some CPUs, copies of a size known late on all. */
+static inline void store_some(float *p, __m256 v, int32_t n)
+{
+    __m128 x = _mm256_castps256_ps128(v);
+    if (n & 4) {
+        _mm_storeu_ps(p, x);
+        p += 4;
+        x = _mm256_extractf128_ps(v, 1);
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)(void *)p, x);
+        p += 2;
+        x = _mm_movehl_ps(x, x);
+    }
+    if (n & 1)
+        _mm_store_ss(p, x);
+}
+
+/* R rows x V registers of columns of a panel, of the last of which `last` columns count; R and V are
+ * constants where it is inlined. */
+__attribute__((always_inline)) static inline void
+tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+          const float *b, float *C, int64_t ldc, int32_t last, bool accumulate)
 {
     __m256 c[MR][2];
     UNROLL
     for (int m = 0; m < R; m++) {
+        float *p = C + m * ldc;
         UNROLL
         for (int v = 0; v < V; v++)
-            c[m][v] = accumulate ? _mm256_loadu_ps(C + m * ldc + 8 * v) : _mm256_setzero_ps();
-        _mm_prefetch((const char *)(C + m * ldc), _MM_HINT_T0);
+            c[m][v] = !accumulate              ? _mm256_setzero_ps()
+                      : v < V - 1 || last == 8 ? _mm256_loadu_ps(p + 8 * v)
+                                               : v_load_n(p + 8 * v, last);
+        _mm_prefetch((const char *)p, _MM_HINT_T0);
     }
     const float *a3 = a + 3 * a_rs; // two bases reach six rows by scaled indices
     for (int64_t k = 0; k < K; k++) {
@@ -56,29 +77,29 @@ __attribute__((always_inline)) static inline void tile_rows(const int R, const i
     }
     UNROLL
     for (int m = 0; m < R; m++) {
+        float *p = C + m * ldc;
         UNROLL
-        for (int v = 0; v < V; v++)
-            _mm256_storeu_ps(C + m * ldc + 8 * v, c[m][v]);
+        for (int v = 0; v < V - 1; v++)
+            _mm256_storeu_ps(p + 8 * v, c[m][v]);
+        if (last == 8)
+            _mm256_storeu_ps(p + 8 * (V - 1), c[m][V - 1]);
+        else
+            store_some(p + 8 * (V - 1), c[m][V - 1], last);
     }
 }
 
-/* All shapes of a tile: 1..6 rows, one or two registers of columns. */
-static void tile_any(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
-                     float *C, int64_t ldc, int32_t m_used, bool wide, bool accumulate)
+/* Any height of a tile of V registers. */
+__attribute__((always_inline)) static inline void
+tile_any(const int V, int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+         float *C, int64_t ldc, int32_t m_used, int32_t last, bool accumulate)
 {
-    switch (m_used * 2 + (wide ? 1 : 0)) {
-    case 6 * 2 + 1: tile_rows(6, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 5 * 2 + 1: tile_rows(5, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 4 * 2 + 1: tile_rows(4, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 3 * 2 + 1: tile_rows(3, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 2 * 2 + 1: tile_rows(2, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 1 * 2 + 1: tile_rows(1, 2, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 6 * 2: tile_rows(6, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 5 * 2: tile_rows(5, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 4 * 2: tile_rows(4, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 3 * 2: tile_rows(3, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    case 2 * 2: tile_rows(2, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
-    default: tile_rows(1, 1, K, a, a_rs, a_cs, b, C, ldc, accumulate); break;
+    switch (m_used) {
+    case 6: tile_rows(6, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+    case 5: tile_rows(5, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+    case 4: tile_rows(4, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+    case 3: tile_rows(3, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+    case 2: tile_rows(2, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
+    default: tile_rows(1, V, K, a, a_rs, a_cs, b, C, ldc, last, accumulate); break;
     }
 }
 
@@ -86,19 +107,54 @@ void oc_k_gemm_f32_tile_avx2(int64_t K, const float *a, int64_t a_rs, int64_t a_
                              float *C, int64_t ldc, int32_t m_used, int32_t n_used, bool accumulate)
 {
     assert(m_used >= 1 && m_used <= MR && n_used >= 1 && n_used <= NR);
-    bool wide = n_used > 8;
-    if (n_used % 8 == 0) {
-        tile_any(K, a, a_rs, a_cs, b, C, ldc, m_used, wide, accumulate);
-        return;
+    if (n_used > 8)
+        tile_any(2, K, a, a_rs, a_cs, b, C, ldc, m_used, n_used - 8, accumulate);
+    else
+        tile_any(1, K, a, a_rs, a_cs, b, C, ldc, m_used, n_used, accumulate);
+}
+
+/* R rows x P whole panels, `step` apart; R and P are constants where it is inlined. */
+__attribute__((always_inline)) static inline void
+few_rows(const int R, const int P, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+         const float *b, int64_t step, float *C, int64_t ldc, bool accumulate)
+{
+    __m256 c[3][8];
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < 2 * P; v++)
+            c[m][v] = accumulate ? _mm256_loadu_ps(C + m * ldc + 8 * v) : _mm256_setzero_ps();
     }
-    float edge[MR * NR] = {0};
-    for (int32_t m = 0; accumulate && m < m_used; m++)
-        for (int32_t n = 0; n < n_used; n++)
-            edge[m * NR + n] = C[m * ldc + n];
-    tile_any(K, a, a_rs, a_cs, b, edge, NR, m_used, wide, accumulate);
-    for (int32_t m = 0; m < m_used; m++)
-        for (int32_t n = 0; n < n_used; n++)
-            C[m * ldc + n] = edge[m * NR + n];
+    for (int64_t k = 0; k < K; k++, a += a_cs, b += NR) {
+        __m256 am[3];
+        UNROLL
+        for (int m = 0; m < R; m++)
+            am[m] = _mm256_broadcast_ss(&a[m * a_rs]);
+        UNROLL
+        for (int v = 0; v < 2 * P; v++) {
+            __m256 bv = _mm256_loadu_ps(b + v / 2 * step + 8 * (v % 2));
+            UNROLL
+            for (int m = 0; m < R; m++)
+                c[m][v] = _mm256_fmadd_ps(am[m], bv, c[m][v]);
+        }
+    }
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < 2 * P; v++)
+            _mm256_storeu_ps(C + m * ldc + 8 * v, c[m][v]);
+    }
+}
+
+void oc_k_gemm_f32_few_avx2(int64_t K, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+                            int64_t step, float *C, int64_t ldc, int32_t m_used, bool accumulate)
+{
+    assert(m_used >= 1 && m_used <= 3);
+    switch (m_used) {
+    case 3: few_rows(3, 2, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    case 2: few_rows(2, 2, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    default: few_rows(1, 4, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    }
 }
 
 /* Rows j < used of eight floats (row stride js), zero rows below, to eight columns of a panel. */

@@ -98,6 +98,51 @@ void oc_k_gemm_f32_tile_avx512vnni(int64_t K, const float *a, int64_t a_rs, int6
         tile_any(1, K, a, a_rs, a_cs, b, C, ldc, m_used, vm_first(n_used), accumulate);
 }
 
+/* R rows x P whole panels, `step` apart; R and P are constants where it is inlined. */
+__attribute__((always_inline)) static inline void
+few_rows(const int R, const int P, int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+         const float *b, int64_t step, float *C, int64_t ldc, bool accumulate)
+{
+    __m512 c[3][8];
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < 2 * P; v++)
+            c[m][v] = accumulate ? v_load(C + m * ldc + 16 * v) : v_set(0.0f);
+    }
+    for (int64_t k = 0; k < K; k++, a += a_cs, b += NR) {
+        __m512 am[3];
+        UNROLL
+        for (int m = 0; m < R; m++)
+            am[m] = v_set(a[m * a_rs]);
+        UNROLL
+        for (int v = 0; v < 2 * P; v++) {
+            __m512 bv = v_load(b + v / 2 * step + 16 * (v % 2));
+            UNROLL
+            for (int m = 0; m < R; m++)
+                c[m][v] = v_fma(am[m], bv, c[m][v]);
+        }
+    }
+    UNROLL
+    for (int m = 0; m < R; m++) {
+        UNROLL
+        for (int v = 0; v < 2 * P; v++)
+            v_store(C + m * ldc + 16 * v, c[m][v]);
+    }
+}
+
+void oc_k_gemm_f32_few_avx512vnni(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,
+                                  const float *b, int64_t step, float *C, int64_t ldc,
+                                  int32_t m_used, bool accumulate)
+{
+    assert(m_used >= 1 && m_used <= 3);
+    switch (m_used) {
+    case 3: few_rows(3, 2, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    case 2: few_rows(2, 2, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    default: few_rows(1, 4, K, a, a_rs, a_cs, b, step, C, ldc, accumulate); break;
+    }
+}
+
 /* Rows j < used of sixteen floats (row stride js; `have` of them lie in memory), zero rows below,
  * to sixteen columns of a panel `width` wide, the first `have` rows of it, of which the columns of
  * `keep` are written. */

@@ -6,7 +6,7 @@
  * operations; the attention lines include the packing of both sides. Beside each product stands its
  * best round's share of what the multipliers alone do (peak.h), per thread.
  * Usage: bench_kernels [ROUNDS [ISA [WORD]]]   (default 15, all ISAs, all lines; WORD: only lines
- * whose name contains it)
+ * whose name contains it or whose shape starts with it)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +226,10 @@ static const char *only_word = "";
 
 static void add(oc_isa isa, const char *what, void (*run)(line *), int64_t M, int64_t N, int64_t K)
 {
-    if (n_lines < MAX_LINES && oc_kernels_for(isa) && strstr(what, only_word))
+    char shape[64];
+    snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)M, (long long)N, (long long)K);
+    bool wanted = strstr(what, only_word) || strncmp(shape, only_word, strlen(only_word)) == 0;
+    if (n_lines < MAX_LINES && oc_kernels_for(isa) && wanted)
         lines[n_lines++] = (line){.isa = isa, .what = what, .M = M, .N = N, .K = K, .run = run};
 }
 
@@ -247,7 +250,10 @@ static void add_all(oc_isa isa)
     add(isa, "f32 x W^T + b", run_forward, 128, 3072, 768);
     add(isa, "f32 x W^T + b", run_forward, 128, 768, 3072);
     add(isa, "f32 x W^T + b", run_forward, 1, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 2, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 3, 312, 312);
     add(isa, "f32 x W^T + b", run_forward, 8, 312, 312);
+    add(isa, "f32 x W^T + b", run_forward, 1, 768, 768);
     add(isa, "f32 x W^T + b, gelu", run_gelu, 512, 1200, 312);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 128);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 1024);
@@ -269,7 +275,10 @@ static void add_all(oc_isa isa)
     add(isa, "s8 product", run_s8_only, 128, 768, 3072);
     add(isa, "s8 product", run_s8_only, 512, 768, 3072);
     add(isa, "s8 product", run_s8_only, 1, 312, 312);
+    add(isa, "s8 product", run_s8_only, 2, 312, 312);
+    add(isa, "s8 product", run_s8_only, 4, 312, 312);
     add(isa, "s8 product", run_s8_only, 8, 312, 312);
+    add(isa, "s8 product", run_s8_only, 1, 768, 768);
     add(isa, "s8 product", run_s8_only, 16, 768, 768);
     add(isa, "gelu", run_row_gelu, 128, 1200, 0);
     add(isa, "gelu backward", run_row_gelu_bwd, 128, 1200, 0);
