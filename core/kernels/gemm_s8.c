@@ -145,7 +145,8 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     const oc_split *s = &j->split;
     int64_t strip = STRIP_COLS / oc_k->qnr, qmr = oc_k->qmr, rows = block_rows();
     workspace ws;
-    if (oc_k->begin_s8)
+    bool set_up = oc_k->begin_s8 && j->M > 1;
+    if (set_up)
         oc_k->begin_s8();
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
@@ -155,7 +156,7 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
             for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += rows)
                 multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), &ws);
     }
-    if (oc_k->end_s8)
+    if (set_up)
         oc_k->end_s8();
 }
 

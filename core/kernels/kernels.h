@@ -76,7 +76,7 @@ typedef struct oc_kernels {
      * K rounded up to qkr, cut anywhere at k % qkr == 0; the layout is private to the ISA. */
     void (*pack_s8_panel)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                           int8_t *dst);
-    /* A worker calls these around its tiles; NULL: nothing to do. */
+    /* A worker calls these around tiles of more than one row; NULL: nothing to do. */
     void (*begin_s8)(void);
     void (*end_s8)(void);
 

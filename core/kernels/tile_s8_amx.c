@@ -5,7 +5,9 @@
  * of B: four loads feed four products of 16*16*64. Rows prepared: [Kc/64][32 rows][64 k]; panel:
  * [Kp/64][2][16 fours of k][16 columns][4 k], Kp rounded up to 64, so that a tile is 1 KB in one
  * piece. Rows past those used hold anything: they reach no other row.
- * Range: tdpbssd adds products of signed bytes to 32 bits without saturating; sums are exact for
+ * One row would idle most of a tile; vpdpbusd takes it, as in tile_s8_avx512vnni.c but for w + 128,
+ * made of the same panels on the way.
+ * Range: vpdpbusd, at 32 bits, does not saturate either and ends exact however it wraps; tdpbssd adds products of signed bytes to 32 bits without saturating; sums are exact for
  * K <= 133,144. Tiles are configured when a worker begins a piece and released at its end
  * (begin_s8, end_s8), so no thread keeps their 8 KB of state alive.
  */
@@ -20,7 +22,13 @@
 #    define QMR OC__AMX_QMR
 #    define QNR OC__AMX_QNR
 
-enum { STEP = 64, TILE = 1024, LINE = 64 };
+#    if defined(__clang__)
+#        define UNROLL _Pragma("clang loop unroll(full)")
+#    else
+#        define UNROLL _Pragma("GCC unroll 16")
+#    endif
+
+enum { STEP = 64, TILE = 1024, LINE = 64, HEAD = 64 };
 
 /* In memory of its own: compilers take _tile_loadconfig to read eight bytes only. */
 static const struct tile_config {
@@ -54,9 +62,51 @@ void oc_k_pack_s8_panel_amx(const int8_t *q, int64_t N, int64_t K, int64_t Kp, i
                         dst[i] = n < N && k + i < K ? q[n * K + k + i] : 0;
 }
 
+/* One row x V sixteens of columns; V is a constant where it is inlined. */
+__attribute__((always_inline)) static inline void
+one_row(const int V, int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc, bool accumulate)
+{
+    const __m512i offset = _mm512_set1_epi8(-128); // 128, unsigned
+    __m512i c[2][4];                               // four sums: chains enough
+    int32_t start;
+    memcpy(&start, a, sizeof start);
+    a += HEAD;
+    UNROLL
+    for (int v = 0; v < V; v++) {
+        c[v][0] = _mm512_set1_epi32(start);
+        if (accumulate)
+            c[v][0] = _mm512_add_epi32(c[v][0], _mm512_loadu_si512(acc + 16 * v));
+        c[v][1] = c[v][2] = c[v][3] = _mm512_setzero_si512();
+    }
+    for (int64_t k = 0; k < Kc; k += 32) { // half of two tiles
+        UNROLL
+        for (int v = 0; v < V; v++) {
+            UNROLL
+            for (int i = 0; i < 8; i++) {
+                int32_t four;
+                memcpy(&four, a + 4 * i, sizeof four);
+                __m512i w = _mm512_loadu_si512(b + TILE * v + LINE * i);
+                c[v][i % 4] = _mm512_dpbusd_epi32(c[v][i % 4], _mm512_xor_si512(offset, w),
+                                                  _mm512_set1_epi32(four));
+            }
+        }
+        a += 32;
+        b += k % STEP == 0 ? TILE / 2 : 2 * TILE - TILE / 2;
+    }
+    UNROLL
+    for (int v = 0; v < V; v++) {
+        __m512i low = _mm512_add_epi32(c[v][0], c[v][1]), high = _mm512_add_epi32(c[v][2], c[v][3]);
+        _mm512_storeu_si512(acc + 16 * v, _mm512_add_epi32(low, high));
+    }
+}
+
 void oc_k_prepare_s8_rows_amx(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst)
 {
     assert(m_used >= 1 && m_used <= QMR && Kc % 32 == 0);
+    if (m_used == 1) {
+        oc_k_prepare_s8_rows_avx512vnni(a, lda, Kc, 1, dst);
+        return;
+    }
     for (int64_t k = 0; k < Kc; k += STEP, dst += QMR * STEP) {
         __mmask64 have = Kc - k >= STEP ? ~(__mmask64)0 : 0xffffffffU;
         for (int32_t m = 0; m < m_used; m++)
@@ -113,7 +163,12 @@ void oc_k_gemm_s8_tile_amx(int64_t Kc, const int8_t *a, const int8_t *b, int32_t
                            int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate)
 {
     assert(m_used >= 1 && m_used <= QMR && n_used >= 1 && n_used <= QNR && Kc % 32 == 0);
-    if (m_used > 16) {
+    if (m_used == 1) {
+        if (n_used > 16)
+            one_row(2, Kc, a, b, acc, accumulate);
+        else
+            one_row(1, Kc, a, b, acc, accumulate);
+    } else if (m_used > 16) {
         if (n_used > 16)
             blocks(true, true, Kc, a, b, acc, ld_acc, accumulate);
         else
