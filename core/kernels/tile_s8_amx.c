@@ -7,9 +7,9 @@
  * piece. Rows past those used hold anything: they reach no other row.
  * One row would idle most of a tile; vpdpbusd takes it, as in tile_s8_avx512vnni.c but for w + 128,
  * made of the same panels on the way.
- * Range: vpdpbusd, at 32 bits, does not saturate either and ends exact however it wraps; tdpbssd adds products of signed bytes to 32 bits without saturating; sums are exact for
- * K <= 133,144. Tiles are configured when a worker begins a piece and released at its end
- * (begin_s8, end_s8), so no thread keeps their 8 KB of state alive.
+ * Range: neither adds with saturation: sums are exact for K <= 133,144. Tiles are configured when a
+ * worker begins a piece and released at its end (begin_s8, end_s8), so no thread keeps their 8 KB of
+ * state alive.
  */
 #include "core/kernels/tables.h"
 
