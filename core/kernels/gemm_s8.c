@@ -1,10 +1,10 @@
 /*
  * core/kernels/gemm_s8.c - int8 matrix product with f32 results (qd8 x qc8w) over the tiles.
  *
- * A few rows, prepared once, meet a strip of weight panels; each panel stays in L1 while the row
- * tiles pass over it. The exact int32 sums lie on the stack until they are scaled, shifted and
- * activated, so y is written once, as f32. k is cut so that everything on the stack fits L1 too;
- * integer sums do not care.
+ * Blocks, from the outside in: strips of columns whose panels stay in L2, rows prepared once per
+ * strip, groups of panels, cuts of k (one panel's cut stays in L1 while the row tiles pass over it).
+ * The exact int32 sums of a group lie on the stack until they are scaled, shifted and activated, so
+ * y is written once, as f32. How k is cut is nothing to integer sums.
  */
 #include <assert.h>
 
@@ -15,9 +15,10 @@
 
 #define BLOCK_ROWS  8 /* or one tile, where that is taller */
 #define MAX_ROWS    32
-#define MAX_K       1024
-#define STRIP_COLS  384
-#define FINISH_COLS 128
+#define ROWS_BYTES  (128 * 1024)  /* of rows prepared */
+#define STRIP_BYTES (1024 * 1024) /* of panels */
+#define STRIP_COLS  384           /* at least */
+#define GROUP_COLS  128
 
 static int64_t div_up(int64_t a, int64_t b)
 {
@@ -63,12 +64,6 @@ void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, int8_t *dst)
     oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), pack_panels, &j);
 }
 
-/* Rows worked on at a time: whole tiles. */
-static int64_t block_rows(void)
-{
-    return OC_MAX(1, BLOCK_ROWS / oc_k->qmr) * oc_k->qmr;
-}
-
 /* Length of the blocks of k: as few as the ISA's limit allows, all about equal. */
 static int64_t block_k(int64_t Kp)
 {
@@ -87,54 +82,83 @@ typedef struct gemm_job {
     oc_split split;
 } gemm_job;
 
-/* What one worker works on: sums of a block of rows x a strip, and the rows prepared. */
+/* What one worker works on. */
 typedef struct workspace {
-    _Alignas(64) int8_t rows[OC_S8_ROWS_BYTES(MAX_ROWS, MAX_K) + 64 * BLOCK_ROWS];
-    int32_t acc[MAX_ROWS * STRIP_COLS];
+    _Alignas(64) int8_t rows[ROWS_BYTES];
+    _Alignas(64) int32_t acc[MAX_ROWS * GROUP_COLS];
 } workspace;
 
-/* Rows [m0, m1) x columns of panels [q0, q1), whose sums are whole, to y; the sums' first column is
- * that of panel `strip`. */
-static void finish(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1, int64_t strip,
+/* Bytes of one row tile prepared for a cut of kc. */
+static int64_t tile_bytes(int64_t kc)
+{
+    return 64 + oc_k->qbytes * oc_k->qmr * panel_k(kc);
+}
+
+/* Row tiles in a block, and whether all cuts of them have room when prepared. */
+static int64_t block_tiles(int64_t Kp, bool *whole)
+{
+    int64_t cut = block_k(Kp), one = div_up(Kp, cut) * tile_bytes(cut);
+    *whole = one <= ROWS_BYTES;
+    return OC_MAX(1, OC_MIN(BLOCK_ROWS / oc_k->qmr, ROWS_BYTES / one));
+}
+
+/* Rows [m0, m1) of the cut at k, a tile after the other. */
+static void prepare(const gemm_job *j, int64_t m0, int64_t m1, int64_t k, int64_t kc, int8_t *dst)
+{
+    int64_t qmr = oc_k->qmr, Kp = j->W->Kp;
+    for (int64_t m = m0; m < m1; m += qmr, dst += tile_bytes(kc))
+        oc_k->prepare_s8_rows(j->xq + m * Kp + k, Kp, kc, (int32_t)OC_MIN(qmr, m1 - m), dst);
+}
+
+/* Rows [m0, m1) x columns of panels [q0, q1), whose sums are whole, to y. */
+static void finish(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                    const workspace *ws)
 {
     const oc_packed_s8 *W = j->W;
     int64_t qnr = oc_k->qnr, n0 = q0 * qnr, n = OC_MIN(q1 * qnr, W->N) - n0;
     for (int64_t m = m0; m < m1; m++) {
         float *y = j->y + m * j->ldy + n0;
-        oc_k->dequant_row(ws->acc + (m - m0) * STRIP_COLS + (q0 - strip) * qnr, n, j->xs[m],
-                          W->scale + n0, j->bias ? j->bias + n0 : NULL, y);
+        oc_k->dequant_row(ws->acc + (m - m0) * GROUP_COLS, n, j->xs[m], W->scale + n0,
+                          j->bias ? j->bias + n0 : NULL, y);
         if (j->act != OC_EPI_NONE)
             oc_k->act_row(j->act, y, n, y);
     }
 }
 
-/* Rows [m0, m1) x panels [q0, q1), at most a block x STRIP_COLS. A few panels are finished at a
- * time, while their sums are in L1. */
-static void multiply_strip(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
-                           workspace *ws)
+/* Rows [m0, m1) x panels [q0, q1) x the cut at k: their sums, from 0 or added to. */
+static void multiply_cut(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
+                         int64_t k, int64_t kc, const int8_t *rows, int32_t *acc)
 {
     const oc_packed_s8 *W = j->W;
-    int64_t qmr = oc_k->qmr, qnr = oc_k->qnr, depth = panel_k(W->K), cut = block_k(W->Kp);
-    int64_t group = OC_MAX(1, FINISH_COLS / qnr);
-    for (int64_t k = 0; k < W->Kp; k += cut) {
-        int64_t kc = OC_MIN(cut, W->Kp - k), tile_bytes = OC_S8_ROWS_BYTES(qmr, kc);
-        bool last = k + cut >= W->Kp;
-        for (int64_t m = m0; m < m1; m += qmr)
-            oc_k->prepare_s8_rows(j->xq + m * W->Kp + k, W->Kp, kc, (int32_t)OC_MIN(qmr, m1 - m),
-                                  ws->rows + (m - m0) / qmr * tile_bytes);
-        for (int64_t q = q0, from = q0; q < q1; q++) {
-            const int8_t *b = W->panel + q * qnr * depth + k * qnr;
-            for (int64_t m = m0; m < m1; m += qmr)
-                oc_k->gemm_s8_tile(kc, ws->rows + (m - m0) / qmr * tile_bytes, b,
-                                   ws->acc + (m - m0) * STRIP_COLS + (q - q0) * qnr, STRIP_COLS,
-                                   (int32_t)OC_MIN(qmr, m1 - m),
-                                   (int32_t)OC_MIN(qnr, W->N - q * qnr), k > 0);
-            if (last && (q + 1 == q1 || q + 1 - from == group)) {
-                finish(j, m0, m1, from, q + 1, q0, ws);
-                from = q + 1;
-            }
+    int64_t qmr = oc_k->qmr, qnr = oc_k->qnr, depth = panel_k(W->K);
+    for (int64_t q = q0; q < q1; q++) {
+        const int8_t *b = W->panel + q * qnr * depth + k * qnr, *a = rows;
+        for (int64_t m = m0; m < m1; m += qmr, a += tile_bytes(kc))
+            oc_k->gemm_s8_tile(kc, a, b, acc + (m - m0) * GROUP_COLS + (q - q0) * qnr, GROUP_COLS,
+                               (int32_t)OC_MIN(qmr, m1 - m), (int32_t)OC_MIN(qnr, W->N - q * qnr),
+                               k > 0);
+    }
+}
+
+/* A block of rows [m0, m1) x panels [q0, q1), finished. Rows whose cuts do not all have room are
+ * prepared again for each group. */
+static void multiply_strip(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
+                           bool whole, workspace *ws)
+{
+    int64_t Kp = j->W->Kp, cut = block_k(Kp), group = GROUP_COLS / oc_k->qnr;
+    int64_t cut_bytes = div_up(m1 - m0, oc_k->qmr) * tile_bytes(cut);
+    for (int64_t k = 0; whole && k < Kp; k += cut)
+        prepare(j, m0, m1, k, OC_MIN(cut, Kp - k), ws->rows + k / cut * cut_bytes);
+    for (int64_t q = q0; q < q1; q += group) {
+        int64_t qe = OC_MIN(q1, q + group);
+        for (int64_t k = 0; k < Kp; k += cut) {
+            int64_t kc = OC_MIN(cut, Kp - k);
+            if (!whole)
+                prepare(j, m0, m1, k, kc, ws->rows);
+            multiply_cut(j, m0, m1, q, qe, k, kc, ws->rows + (whole ? k / cut * cut_bytes : 0),
+                         ws->acc);
         }
+        finish(j, m0, m1, q, qe, ws);
     }
 }
 
@@ -143,9 +167,11 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     (void)worker;
     const gemm_job *j = ctx;
     const oc_split *s = &j->split;
-    int64_t strip = STRIP_COLS / oc_k->qnr, qmr = oc_k->qmr, rows = block_rows();
+    bool whole, set_up = oc_k->begin_s8 && j->M > 1;
+    int64_t group = GROUP_COLS / oc_k->qnr, qmr = oc_k->qmr;
+    int64_t strip = OC_MAX(STRIP_COLS, STRIP_BYTES / j->W->Kp) / (group * oc_k->qnr) * group;
+    int64_t rows = block_tiles(j->W->Kp, &whole) * qmr;
     workspace ws;
-    bool set_up = oc_k->begin_s8 && j->M > 1;
     if (set_up)
         oc_k->begin_s8();
     for (int64_t i = begin; i < end; i++) {
@@ -154,7 +180,8 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
         int64_t q_end = oc__split_at(s->cols, c + 1, s->n_cols);
         for (int64_t q = oc__split_at(s->cols, c, s->n_cols); q < q_end; q += strip)
             for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += rows)
-                multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), &ws);
+                multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), whole,
+                               &ws);
     }
     if (set_up)
         oc_k->end_s8();
@@ -163,8 +190,8 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
 void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,
                           const float *bias, oc_epilogue act, float *y, int64_t ldy)
 {
-    assert(block_rows() <= MAX_ROWS && oc_k->qkc <= MAX_K && STRIP_COLS % oc_k->qnr == 0 &&
-           W->K > 0 && W->Kp == padded_k(W->K));
+    assert(oc_k->qmr <= MAX_ROWS && tile_bytes(oc_k->qkc) <= ROWS_BYTES &&
+           oc_k->qnr <= GROUP_COLS && W->K > 0 && W->Kp == padded_k(W->K));
     if (M <= 0 || W->N <= 0)
         return;
     gemm_job j = {.M = M, .xq = xq, .xs = xs, .W = W, .bias = bias, .act = act, .y = y, .ldy = ldy};

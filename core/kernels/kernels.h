@@ -31,9 +31,6 @@
 
 #define OC_LANES 16
 
-/* Bytes of one prepared row tile of the int8 product: a 64-byte head, two bytes per element. */
-#define OC_S8_ROWS_BYTES(rows, Kc) (64 + 2 * (rows) * (Kc))
-
 typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_ISA_AMX, OC_N_ISAS } oc_isa;
 
 /* What a matrix product does to each finished output element, in this order. */
@@ -45,6 +42,7 @@ typedef struct oc_kernels {
     int32_t few[4];   /* panels that gemm_f32_few takes for m rows; 0: none */
     int32_t qmr, qnr; /* int8 register tile */
     int32_t qkc, qkr; /* its longest cut of k; what panels and cuts are a multiple of */
+    int32_t qbytes;   /* of an element of rows prepared */
 
     /*
      * C[m_used, n_used] (row stride ldc) = A x B over k, one register tile.
@@ -69,8 +67,8 @@ typedef struct oc_kernels {
      */
     void (*gemm_s8_tile)(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc, int64_t ld_acc,
                          int32_t m_used, int32_t n_used, bool accumulate);
-    /* Rows of A s8 [m_used, Kc] (row stride lda) for the tile: OC_S8_ROWS_BYTES(qmr, Kc) into dst,
-     * layout private to the ISA. */
+    /* Rows of A s8 [m_used, Kc] (row stride lda) for the tile: 64 + qbytes * qmr * (Kc rounded up to
+     * qkr) bytes into dst, layout private to the ISA. */
     void (*prepare_s8_rows)(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used, int8_t *dst);
     /* Panel p of the packed weights (columns p*qnr...) from q [N,K] row-major: Kp*qnr bytes for Kp =
      * K rounded up to qkr, cut anywhere at k % qkr == 0; the layout is private to the ISA. */

@@ -22,22 +22,26 @@
 #define OC__REF_QNR        8
 #define OC__REF_QKC        512
 #define OC__REF_QKR        32
+#define OC__REF_QEB        1
 #define OC__AVX2_MR        6
 #define OC__AVX2_NR        16
 #define OC__AVX2_QMR       2
 #define OC__AVX2_QNR       24
 #define OC__AVX2_QKC       512
 #define OC__AVX2_QKR       32
+#define OC__AVX2_QEB       2
 #define OC__AVX512VNNI_MR  12
 #define OC__AVX512VNNI_NR  32
 #define OC__AVX512VNNI_QMR 12
 #define OC__AVX512VNNI_QNR 32
 #define OC__AVX512VNNI_QKC 1024
 #define OC__AVX512VNNI_QKR 32
+#define OC__AVX512VNNI_QEB 1
 #define OC__AMX_QMR        32
 #define OC__AMX_QNR        32
 #define OC__AMX_QKC        1024
 #define OC__AMX_QKR        64
+#define OC__AMX_QEB        1
 
 /* clang-format off */
 #define OC__KERNEL_DECL_FEW(isa)                                                                   \
@@ -108,6 +112,7 @@
 #define OC__KERNEL_S8(lower, UPPER)                                                                \
     .qmr = OC__##UPPER##_QMR, .qnr = OC__##UPPER##_QNR,                                            \
     .qkc = OC__##UPPER##_QKC, .qkr = OC__##UPPER##_QKR,                                            \
+    .qbytes = OC__##UPPER##_QEB,                                                                \
     .gemm_s8_tile = oc_k_gemm_s8_tile_##lower,                                                     \
     .prepare_s8_rows = oc_k_prepare_s8_rows_##lower,                                               \
     .pack_s8_panel = oc_k_pack_s8_panel_##lower
