@@ -9,7 +9,9 @@
  * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
  * floating-point operations is part of the contract.
  *   - matmul: each output is one chain acc = fma(a[m,k], b[n,k], acc), k = 0, 1, ..., from 0 (or
- *     from the value already in C when accumulating); bias is added once at the end.
+ *     from the value already in C when accumulating); bias is added once at the end. Eight k at a
+ *     time may be left out where a packed B holds zeros for all columns of a panel: fma(a, 0, acc)
+ *     is acc, except where a is infinite or NaN, or acc is -0.
  *   - row reductions: OC_LANES partial sums, lane i takes elements i, i + OC_LANES, ...; lanes are
  *     combined in halves (i += i + 8, then 4, 2, 1).
  *   - exp, erf (as the normal distribution), tanh: our own polynomials, fma in a stated order.
@@ -135,11 +137,15 @@ typedef struct oc_mat {
 
 /* B packed once for many products: K x N. */
 typedef struct oc_packed_f32 {
-    float *panel; /* [ceil(N/nr)][K][nr], arena */
+    float
+        *panel; /* arena, oc_pack_f32_floats: [ceil(N/nr)] of [K][nr] and marks of zeros (gemm.c) */
     int64_t K, N;
 } oc_packed_f32;
 int64_t oc_pack_f32_floats(int64_t K, int64_t N);
 void oc_pack_f32(oc_mat B, int64_t K, int64_t N, float *dst); /* parallel */
+
+/* Share of B's blocks (8 k x nr columns) that hold only zeros, which products leave out. */
+double oc_packed_f32_zero_share(const oc_packed_f32 *B);
 
 /* Scratch floats one worker needs for oc_gemm_f32 (A panels). */
 int64_t oc_gemm_scratch_floats(int64_t K);

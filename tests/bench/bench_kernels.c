@@ -60,6 +60,20 @@ static void run_forward(line *l)
                 l->c, l->N, NULL, l->scratch);
 }
 
+/* Weights of which 60 % of all blocks of 32 x 32 were pruned; operations are counted as if dense. */
+static void run_blocks(line *l)
+{
+    run_forward(l);
+}
+
+static void prune_blocks(float *w, int64_t N, int64_t K)
+{
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t k = 0; k < K; k++)
+            if (oc_rng_at(7, (uint64_t)(n / 32 * 1000 + k / 32)) % 100 < 60)
+                w[n * K + k] = 0.0f;
+}
+
 static void run_gelu(line *l)
 {
     oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_GELU,
@@ -162,6 +176,8 @@ static void line_init(line *l)
         must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
                                                oc_gemm_serial_floats(M, N, K))));
     l->pb = (oc_packed_f32){must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N))), K, N};
+    if (l->run == run_blocks)
+        prune_blocks(l->b, N, K);
     oc_pack_f32((oc_mat){l->b, 1, K}, K, N, l->pb.panel);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
     l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
@@ -255,6 +271,8 @@ static void add_all(oc_isa isa)
     add(isa, "f32 x W^T + b", run_forward, 8, 312, 312);
     add(isa, "f32 x W^T + b", run_forward, 1, 768, 768);
     add(isa, "f32 x W^T + b, gelu", run_gelu, 512, 1200, 312);
+    add(isa, "f32 60 % zero blocks", run_blocks, 128, 768, 768);
+    add(isa, "f32 60 % zero blocks", run_blocks, 1, 768, 768);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 128);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 1024);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 1200, 312, 1024);

@@ -6,6 +6,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/par.h"
+#include "core/base/rng.h"
 #include "tests/kernels/kernels_testing.h"
 
 /* |error| / (sum |a||b| + |c| + |bias|) against double, K up to 800; observed 2.2e-7. */
@@ -370,7 +371,8 @@ static void packing_pads_with_zeros(void **state)
             oc_pack_f32(B, K, N, panel.p);
             for (int64_t n = 0; n < (N + nr - 1) / nr * nr; n++)
                 for (int64_t k = 0; k < K; k++) {
-                    float got = panel.p[n / nr * nr * K + k * nr + n % nr];
+                    int64_t step = oc_pack_f32_floats(K, nr); // one panel
+                    float got = panel.p[n / nr * step + k * nr + n % nr];
                     float want = n < N ? B.p[k * B.rs + n * B.cs] : 0.0f;
                     assert_true(memcmp(&got, &want, sizeof got) == 0);
                 }
@@ -378,6 +380,64 @@ static void packing_pads_with_zeros(void **state)
             kt_buf_free(&raw);
         }
     }
+}
+
+/* B [K][N] with zeros (of both signs) in every block of 32 k x 32 columns for which the dice say so;
+ */
+static void zero_blocks(float *b, int64_t K, int64_t N, int percent)
+{
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t n = 0; n < N; n++)
+            if ((int)(oc_rng_at(9, (uint64_t)(k / 32 * 1000 + n / 32)) % 100) < percent)
+                b[k * N + n] = (k + n) & 1 ? 0.0f : -0.0f;
+}
+
+/* What a product without the skipping gives: the chain of the contract. */
+static float chain(const float *a, const float *b, int64_t K, int64_t N)
+{
+    float acc = 0.0f;
+    for (int64_t k = 0; k < K; k++)
+        acc = fmaf(a[k], b[k * N], acc);
+    return acc;
+}
+
+static void check_zero_blocks(int64_t M, int64_t N, int64_t K, int percent, oc_isa isa)
+{
+    oc_k = oc_kernels_for(isa);
+    kt_buf a = kt_buf_new(M * K, 1), b = kt_buf_new(K * N, 2), c = kt_buf_new(M * N, 3);
+    kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N), 0);
+    kt_buf scratch = kt_buf_new(oc_par_workers() * oc_gemm_scratch_floats(K), 0);
+    kt_fill(a.p, M * K, 1, 1.0f);
+    kt_fill(b.p, K * N, 2, 1.0f);
+    zero_blocks(b.p, K, N, percent);
+    oc_packed_f32 B = {panel.p, K, N};
+    oc_pack_f32((oc_mat){b.p, N, 1}, K, N, panel.p);
+    double share = oc_packed_f32_zero_share(&B);
+    assert_true(percent == 0 ? share == 0 : percent == 100 ? share == 1 : share > 0 && share < 1);
+    oc_gemm_f32(M, N, K, (oc_mat){a.p, K, 1}, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL,
+                scratch.p);
+    for (int64_t m = 0; m < M; m++)
+        for (int64_t n = 0; n < N; n++) {
+            float want = chain(a.p + m * K, b.p + n, K, N);
+            kt_same_bits(&want, &c.p[m * N + n], 1, oc_isa_name(isa), m * 10000 + n);
+        }
+    kt_buf_free(&a);
+    kt_buf_free(&b);
+    kt_buf_free(&c);
+    kt_buf_free(&panel);
+    kt_buf_free(&scratch);
+}
+
+static void zero_blocks_change_no_bit(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 200, 400}, {2, 129, 777}, {3, 70, 96}, {13, 97, 801}};
+    static const int percents[] = {0, 40, 80, 100};
+    for (int isa = 0; isa < OC_N_ISAS; isa++)
+        for (int i = 0; oc_kernels_for((oc_isa)isa) && i < OC_COUNT(shapes); i++)
+            for (int p = 0; p < OC_COUNT(percents); p++)
+                check_zero_blocks(shapes[i][0], shapes[i][1], shapes[i][2], percents[p],
+                                  (oc_isa)isa);
 }
 
 int main(void)
@@ -390,6 +450,7 @@ int main(void)
         cmocka_unit_test(serial_equals_parallel),
         cmocka_unit_test(extreme_values),
         cmocka_unit_test(packing_pads_with_zeros),
+        cmocka_unit_test(zero_blocks_change_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
