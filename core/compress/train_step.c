@@ -193,14 +193,14 @@ oc_status oc__run_step(oc__loop *t, const oc__step_settings *c, oc_err *err)
         return oc__not_finite(t, c, lr, "the loss", err);
     if (!isfinite(norm))
         return oc__not_finite(t, c, lr, "the gradient", err);
-    if (set->train_clip > 0 && norm > set->train_clip)
-        oc_grad_scale(t->grad, n_floats, (float)(set->train_clip / (norm + 1e-6)));
+    bool clip = set->train_clip > 0 && norm > set->train_clip;
     oc_adamw o = {.lr = lr,
                   .beta1 = 0.9,
                   .beta2 = 0.999,
                   .eps = 1e-8,
                   .weight_decay = set->train_weight_decay};
-    oc_adamw_step(&o, t->s.step + 1, &t->model->layout, t->s.w, t->grad, t->s.m, t->s.v, t->s.keep);
+    oc_adamw_step(&o, t->s.step + 1, &t->model->layout, t->s.w, t->grad,
+                  clip ? set->train_clip / (norm + 1e-6) : 1.0, t->s.m, t->s.v, t->s.keep);
     t->s.step++;
     t->s.pos += rows;
     if (t->s.pos >= t->n) {

@@ -101,15 +101,33 @@ typedef struct oc_kernels {
     void (*act_bwd_row)(oc_epilogue act, const float *dy, const float *x, int64_t n, float *dx);
     float (*dot)(const float *a, const float *b, int64_t n);        /* lanes */
     void (*axpy)(float alpha, const float *x, float *y, int64_t n); /* y = fma(alpha, x, y) */
-    void (*exp_row)(const float *x, int64_t n, float *y);
     /*
-     * AdamW over n elements; see core/nn/adamw.h.
+     * AdamW over n elements; see core/nn/adamw.h. g here is gs times what lies at g.
      *   c1 = lr/(1-b1^t), c2 = 1/sqrt(1-b2^t), decay = lr*wd (0: none)
      *   m = fma(1-b1, g-m, m);  v = fma((1-b2)*g, g, b2*v)
      *   w = fma(-c1, m / fma(sqrt(v), c2, eps), w*(1-decay)), then 0 where keep is 0
      */
-    void (*adamw)(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
-                  float eps, float c1, float c2, float decay, const uint8_t *keep);
+    void (*adamw)(float *w, const float *g, float *m, float *v, int64_t n, float gs, float b1,
+                  float b2, float eps, float c1, float c2, float decay, const uint8_t *keep);
+    /* y[i] += x[r * ld + i], rows r = 0..n-1 in order, i < width. */
+    void (*sum_rows)(const float *x, int64_t ld, int64_t n, int64_t width, float *y);
+    /* Sum of squares in double: eight lanes, element i in lane i % 8, lanes added in order. */
+    double (*sum_squares)(const float *x, int64_t n);
+    /*
+     * y[i] = m[i] * x[i], x NULL: y[i] = m[i]; may alias. m[i] is 0 where draw i is below off, else
+     * scale; four 16-bit draws from the low end of each oc_rng_at(key, word), word + 1, ...
+     */
+    void (*drop_row)(uint64_t key, uint64_t word, uint32_t off, float scale, int64_t n,
+                     const float *x, float *y);
+    /*
+     * Back through softmax and its dropout, in place: s holds scores, ds the gradient of P' = m P.
+     *   P = exp(s - lse), 0 where mask is 0 (NULL: all 1);  m NULL: all 1
+     *   ds = P (m ds - delta) scale,  s = m P
+     * lse as softmax_row gave it for these scores.
+     */
+    void (*softmax_bwd_row)(float *s, float *ds, const uint8_t *mask, const float *m, int64_t n,
+                            float lse, float delta, float scale);
+    void (*add_s8)(float scale, const int8_t *q, int64_t n, float *y); /* y = y + scale * q */
 } oc_kernels;
 
 /* The table in use. Valid after oc_kernels_select(). */

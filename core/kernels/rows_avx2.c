@@ -10,6 +10,7 @@
 
 #    include <math.h>
 
+#    include "core/kernels/drop_any.h"
 #    include "core/kernels/vec_avx2.h"
 
 #    include "core/kernels/vec_math.h"
@@ -240,27 +241,24 @@ void oc_k_axpy_avx2(float alpha, const float *x, float *y, int64_t n)
         v_store_n(y + i, v_fma(a, v_load_n(x + i, n - i), v_load_n(y + i, n - i)), n - i);
 }
 
-void oc_k_exp_row_avx2(const float *x, int64_t n, float *y)
-{
-    map_row(v_exp, x, n, y);
-}
-
 typedef struct adamw_consts {
-    oc_vf a1, a2, b2, eps, c1, c2, shrink;
+    oc_vf gs, a1, a2, b2, eps, c1, c2, shrink;
 } adamw_consts;
 
 static inline oc_vf adamw_lanes(const adamw_consts *c, oc_vf w, oc_vf g, oc_vf *m, oc_vf *v)
 {
+    g = v_mul(g, c->gs);
     *m = v_fma(c->a1, v_sub(g, *m), *m);
     *v = v_fma(v_mul(c->a2, g), g, v_mul(c->b2, *v));
     oc_vf step = v_div(*m, v_fma(v_sqrt(*v), c->c2, c->eps));
     return v_fnma(c->c1, step, v_mul(w, c->shrink));
 }
 
-void oc_k_adamw_avx2(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
-                     float eps, float c1, float c2, float decay, const uint8_t *keep)
+void oc_k_adamw_avx2(float *w, const float *g, float *m, float *v, int64_t n, float gs, float b1,
+                     float b2, float eps, float c1, float c2, float decay, const uint8_t *keep)
 {
-    adamw_consts c = {.a1 = v_set(1.0f - b1),
+    adamw_consts c = {.gs = v_set(gs),
+                      .a1 = v_set(1.0f - b1),
                       .a2 = v_set(1.0f - b2),
                       .b2 = v_set(b2),
                       .eps = v_set(eps),
@@ -286,6 +284,99 @@ void oc_k_adamw_avx2(float *w, const float *g, float *m, float *v, int64_t n, fl
             v_store_n(w + i, vw, k);
         }
     }
+}
+
+/* y[0..8) += the same columns of n rows, k of them. */
+static void sum_strip(const float *x, int64_t ld, int64_t n, int64_t k, float *y)
+{
+    oc_vf s = v_load_n(y, k);
+    for (int64_t r = 0; r < n; r++)
+        s = v_add(s, v_load_n(x + r * ld, k));
+    v_store_n(y, s, k);
+}
+
+void oc_k_sum_rows_avx2(const float *x, int64_t ld, int64_t n, int64_t width, float *y)
+{
+    int64_t i = 0;
+    for (; i + 32 <= width; i += 32) {
+        oc_vf s[4];
+        for (int v = 0; v < 4; v++)
+            s[v] = v_load(y + i + 8 * v);
+        for (int64_t r = 0; r < n; r++)
+            for (int v = 0; v < 4; v++)
+                s[v] = v_add(s[v], v_load(x + r * ld + i + 8 * v));
+        for (int v = 0; v < 4; v++)
+            v_store(y + i + 8 * v, s[v]);
+    }
+    for (; i < width; i += 8)
+        sum_strip(x + i, ld, n, width - i, y + i);
+}
+
+double oc_k_sum_squares_avx2(const float *x, int64_t n)
+{
+    double lane[8], sum = 0.0;
+    __m256d lo = _mm256_setzero_pd(), hi = lo;
+    for (int64_t i = 0; i < n; i += 8) {
+        oc_vf v = i + 8 <= n ? v_load(x + i) : v_load_n(x + i, n - i); // 0 adds nothing
+        __m256d a = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+        __m256d b = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+        lo = _mm256_fmadd_pd(a, a, lo);
+        hi = _mm256_fmadd_pd(b, b, hi);
+    }
+    _mm256_storeu_pd(lane, lo);
+    _mm256_storeu_pd(lane + 4, hi);
+    for (int i = 0; i < 8; i++)
+        sum += lane[i];
+    return sum;
+}
+
+void oc_k_drop_row_avx2(uint64_t key, uint64_t word, uint32_t off, float scale, int64_t n,
+                        const float *x, float *y)
+{
+    oc__drop_any(key, word, off, scale, n, x, y);
+}
+
+/* softmax_bwd_row of eight lanes, already loaded; on: all ones where the key counts. */
+static inline void softmax_bwd(oc_vf *s, oc_vf *ds, oc_vi on, oc_vf m, oc_vf lse, oc_vf delta,
+                               oc_vf scale)
+{
+    oc_vf p = v_blend(v_set(0.0f), v_exp_neg(v_sub(*s, lse)), on);
+    *ds = v_mul(v_mul(p, v_sub(v_mul(m, *ds), delta)), scale);
+    *s = v_mul(m, p);
+}
+
+void oc_k_softmax_bwd_row_avx2(float *s, float *ds, const uint8_t *mask, const float *m, int64_t n,
+                               float lse, float delta, float scale)
+{
+    oc_vf vl = v_set(lse), vd = v_set(delta), vs = v_set(scale), one = v_set(1.0f);
+    for (int64_t i = 0; i < n; i += 8) {
+        int64_t k = n - i;
+        bool whole = k >= 8;
+        oc_vi on = mask ? keys_on(mask, i, n) : vi_first(8);
+        oc_vf a = whole ? v_load(s + i) : v_load_n(s + i, k);
+        oc_vf d = whole ? v_load(ds + i) : v_load_n(ds + i, k);
+        oc_vf f = !m ? one : whole ? v_load(m + i) : v_load_n(m + i, k);
+        softmax_bwd(&a, &d, on, f, vl, vd, vs);
+        if (whole) {
+            v_store(s + i, a);
+            v_store(ds + i, d);
+        } else {
+            v_store_n(s + i, a, k);
+            v_store_n(ds + i, d, k);
+        }
+    }
+}
+
+void oc_k_add_s8_avx2(float scale, const int8_t *q, int64_t n, float *y)
+{
+    oc_vf s = v_set(scale);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m128i b = _mm_loadl_epi64((const __m128i *)(const void *)(q + i));
+        v_store(y + i, v_add(v_load(y + i), v_mul(s, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(b)))));
+    }
+    for (; i < n; i++)
+        y[i] = y[i] + scale * (float)q[i];
 }
 
 #endif

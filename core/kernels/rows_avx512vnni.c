@@ -10,6 +10,9 @@
 
 #    include <math.h>
 
+#    include "core/base/attr.h"
+#    include "core/base/rng.h"
+
 #    include "core/kernels/vec_avx512.h"
 
 #    include "core/kernels/vec_math.h"
@@ -220,19 +223,14 @@ void oc_k_axpy_avx512vnni(float alpha, const float *x, float *y, int64_t n)
     v_store_m(tail, y + full, v_fma(a, v_load_m(tail, x + full), v_load_m(tail, y + full)));
 }
 
-void oc_k_exp_row_avx512vnni(const float *x, int64_t n, float *y)
-{
-    map_row(v_exp, x, n, y);
-}
-
 typedef struct adamw_consts {
-    oc_vf a1, a2, b2, eps, c1, c2, shrink;
+    oc_vf gs, a1, a2, b2, eps, c1, c2, shrink;
 } adamw_consts;
 
 INLINE void adamw_lanes(oc_vm lanes, const adamw_consts *c, float *w, const float *g, float *m,
                         float *v, oc_vm keep)
 {
-    oc_vf vg = v_load_m(lanes, g), vm = v_load_m(lanes, m), vv = v_load_m(lanes, v);
+    oc_vf vg = v_mul(v_load_m(lanes, g), c->gs), vm = v_load_m(lanes, m), vv = v_load_m(lanes, v);
     vm = v_fma(c->a1, v_sub(vg, vm), vm);
     vv = v_fma(v_mul(c->a2, vg), vg, v_mul(c->b2, vv));
     oc_vf step = v_div(vm, v_fma(v_sqrt(vv), c->c2, c->eps));
@@ -242,11 +240,12 @@ INLINE void adamw_lanes(oc_vm lanes, const adamw_consts *c, float *w, const floa
     v_store_m(lanes, w, _mm512_maskz_mov_ps(keep, moved));
 }
 
-void oc_k_adamw_avx512vnni(float *w, const float *g, float *m, float *v, int64_t n, float b1,
-                           float b2, float eps, float c1, float c2, float decay,
+void oc_k_adamw_avx512vnni(float *w, const float *g, float *m, float *v, int64_t n, float gs,
+                           float b1, float b2, float eps, float c1, float c2, float decay,
                            const uint8_t *keep)
 {
-    adamw_consts c = {.a1 = v_set(1.0f - b1),
+    adamw_consts c = {.gs = v_set(gs),
+                      .a1 = v_set(1.0f - b1),
                       .a2 = v_set(1.0f - b2),
                       .b2 = v_set(b2),
                       .eps = v_set(eps),
@@ -259,6 +258,120 @@ void oc_k_adamw_avx512vnni(float *w, const float *g, float *m, float *v, int64_t
         adamw_lanes(ALL, &c, w + i, g + i, m + i, v + i, keys_on(ALL, keep, i));
     if (tail)
         adamw_lanes(tail, &c, w + full, g + full, m + full, v + full, keys_on(tail, keep, full));
+}
+
+void oc_k_sum_rows_avx512vnni(const float *x, int64_t ld, int64_t n, int64_t width, float *y)
+{
+    int64_t i = 0;
+    for (; i + 64 <= width; i += 64) {
+        oc_vf a = v_load(y + i), b = v_load(y + i + 16);
+        oc_vf c = v_load(y + i + 32), d = v_load(y + i + 48);
+        const float *p = x + i;
+        for (int64_t r = 0; r < n; r++, p += ld) {
+            a = v_add(a, v_load(p));
+            b = v_add(b, v_load(p + 16));
+            c = v_add(c, v_load(p + 32));
+            d = v_add(d, v_load(p + 48));
+        }
+        v_store(y + i, a);
+        v_store(y + i + 16, b);
+        v_store(y + i + 32, c);
+        v_store(y + i + 48, d);
+    }
+    for (; i < width; i += 16) {
+        oc_vm m = vm_first(width - i);
+        oc_vf s = v_load_m(m, y + i);
+        for (int64_t r = 0; r < n; r++)
+            s = v_add(s, v_load_m(m, x + r * ld + i));
+        v_store_m(m, y + i, s);
+    }
+}
+
+double oc_k_sum_squares_avx512vnni(const float *x, int64_t n)
+{
+    double lane[8], sum = 0.0;
+    __m512d s = _mm512_setzero_pd();
+    for (int64_t i = 0; i < n; i += 8) {
+        __mmask8 m = (__mmask8)vm_first(OC_MIN(8, n - i)); // 0 adds nothing
+        __m512d a = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(m, x + i));
+        s = _mm512_fmadd_pd(a, a, s);
+    }
+    _mm512_storeu_pd(lane, s);
+    for (int i = 0; i < 8; i++)
+        sum += lane[i];
+    return sum;
+}
+
+/* oc_mix64 of eight counters. */
+INLINE __m512i mix64(__m512i z)
+{
+    z = _mm512_add_epi64(z, _mm512_set1_epi64((int64_t)0x9e3779b97f4a7c15u));
+    z = _mm512_xor_si512(z, _mm512_srli_epi64(z, 30));
+    z = _mm512_mullo_epi64(z, _mm512_set1_epi64((int64_t)0xbf58476d1ce4e5b9u));
+    z = _mm512_xor_si512(z, _mm512_srli_epi64(z, 27));
+    z = _mm512_mullo_epi64(z, _mm512_set1_epi64((int64_t)0x94d049bb133111ebu));
+    return _mm512_xor_si512(z, _mm512_srli_epi64(z, 31));
+}
+
+void oc_k_drop_row_avx512vnni(uint64_t key, uint64_t word, uint32_t off, float scale, int64_t n,
+                              const float *x, float *y)
+{
+    const uint64_t step = 0xd1342543de82ef95u; // of oc_rng_at
+    __m512i seed = _mm512_set1_epi64((int64_t)oc_mix64(key)), at, eight;
+    at = _mm512_add_epi64(_mm512_set1_epi64((int64_t)word),
+                          _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
+    at = _mm512_mullo_epi64(at, _mm512_set1_epi64((int64_t)step));
+    eight = _mm512_set1_epi64((int64_t)(8 * step));
+    __m512i least = _mm512_set1_epi16((int16_t)off);
+    oc_vf s = v_set(scale);
+    for (int64_t i = 0; i < n; i += 32, at = _mm512_add_epi64(at, eight)) {
+        __mmask32 on = _mm512_cmpge_epu16_mask(mix64(_mm512_xor_si512(seed, at)), least);
+        oc_vf a = _mm512_maskz_mov_ps((oc_vm)on, s), b = _mm512_maskz_mov_ps((oc_vm)(on >> 16), s);
+        oc_vm lo = vm_first(n - i), hi = vm_first(n - i - 16);
+        if (x) {
+            a = v_mul(a, v_load_m(lo, x + i));
+            b = v_mul(b, v_load_m(hi, x + i + 16));
+        }
+        v_store_m(lo, y + i, a);
+        v_store_m(hi, y + i + 16, b);
+    }
+}
+
+typedef struct softmax_consts {
+    oc_vf lse, delta, scale;
+} softmax_consts;
+
+INLINE void softmax_bwd(oc_vm lanes, const softmax_consts *c, float *s, float *ds, oc_vm on,
+                        oc_vf m)
+{
+    oc_vf p = _mm512_maskz_mov_ps(on, v_exp_neg(v_sub(v_load_m(lanes, s), c->lse)));
+    oc_vf d = v_sub(v_mul(m, v_load_m(lanes, ds)), c->delta);
+    v_store_m(lanes, ds, v_mul(v_mul(p, d), c->scale));
+    v_store_m(lanes, s, v_mul(m, p));
+}
+
+void oc_k_softmax_bwd_row_avx512vnni(float *s, float *ds, const uint8_t *mask, const float *m,
+                                     int64_t n, float lse, float delta, float scale)
+{
+    softmax_consts c = {v_set(lse), v_set(delta), v_set(scale)};
+    int64_t full = n & ~(int64_t)15;
+    oc_vm tail = vm_first(n - full);
+    oc_vf one = v_set(1.0f);
+    for (int64_t i = 0; i < full; i += 16)
+        softmax_bwd(ALL, &c, s + i, ds + i, keys_on(ALL, mask, i), m ? v_load(m + i) : one);
+    if (tail)
+        softmax_bwd(tail, &c, s + full, ds + full, keys_on(tail, mask, full),
+                    m ? v_load_m(tail, m + full) : one);
+}
+
+void oc_k_add_s8_avx512vnni(float scale, const int8_t *q, int64_t n, float *y)
+{
+    oc_vf s = v_set(scale);
+    for (int64_t i = 0; i < n; i += 16) {
+        oc_vm m = vm_first(n - i);
+        oc_vi b = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, q + i));
+        v_store_m(m, y + i, v_add(v_load_m(m, y + i), v_mul(s, _mm512_cvtepi32_ps(b))));
+    }
 }
 
 #endif

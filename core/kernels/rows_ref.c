@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/kernels/drop_any.h"
 #include "core/kernels/tables.h"
 #include "core/kernels/vec_ref.h"
 
@@ -137,21 +138,55 @@ void oc_k_axpy_ref(float alpha, const float *x, float *y, int64_t n)
         y[i] = fmaf(alpha, x[i], y[i]);
 }
 
-void oc_k_exp_row_ref(const float *x, int64_t n, float *y)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] = v_exp(x[i]);
-}
-
-void oc_k_adamw_ref(float *w, const float *g, float *m, float *v, int64_t n, float b1, float b2,
-                    float eps, float c1, float c2, float decay, const uint8_t *keep)
+void oc_k_adamw_ref(float *w, const float *g, float *m, float *v, int64_t n, float gs, float b1,
+                    float b2, float eps, float c1, float c2, float decay, const uint8_t *keep)
 {
     float a1 = 1.0f - b1, a2 = 1.0f - b2, shrink = 1.0f - decay;
     for (int64_t i = 0; i < n; i++) {
-        m[i] = fmaf(a1, g[i] - m[i], m[i]);
-        v[i] = fmaf(a2 * g[i], g[i], b2 * v[i]);
+        float d = g[i] * gs;
+        m[i] = fmaf(a1, d - m[i], m[i]);
+        v[i] = fmaf(a2 * d, d, b2 * v[i]);
         float step = m[i] / fmaf(sqrtf(v[i]), c2, eps);
         float moved = fmaf(-c1, step, w[i] * shrink);
         w[i] = !keep || keep[i] ? moved : 0.0f;
     }
+}
+
+void oc_k_sum_rows_ref(const float *x, int64_t ld, int64_t n, int64_t width, float *y)
+{
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < width; i++)
+            y[i] += x[r * ld + i];
+}
+
+double oc_k_sum_squares_ref(const float *x, int64_t n)
+{
+    double lane[8] = {0}, sum = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        lane[i % 8] += (double)x[i] * (double)x[i]; // the product is exact: fma gives the same
+    for (int i = 0; i < 8; i++)
+        sum += lane[i];
+    return sum;
+}
+
+void oc_k_drop_row_ref(uint64_t key, uint64_t word, uint32_t off, float scale, int64_t n,
+                       const float *x, float *y)
+{
+    oc__drop_any(key, word, off, scale, n, x, y);
+}
+
+void oc_k_softmax_bwd_row_ref(float *s, float *ds, const uint8_t *mask, const float *m, int64_t n,
+                              float lse, float delta, float scale)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float p = !mask || mask[i] ? v_exp_neg(s[i] - lse) : 0.0f, on = m ? m[i] : 1.0f;
+        ds[i] = p * (on * ds[i] - delta) * scale;
+        s[i] = on * p;
+    }
+}
+
+void oc_k_add_s8_ref(float scale, const int8_t *q, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = y[i] + scale * (float)q[i];
 }

@@ -74,10 +74,16 @@
                                 float *dx);                                                        \
     float oc_k_dot_##isa(const float *a, const float *b, int64_t n);                               \
     void oc_k_axpy_##isa(float alpha, const float *x, float *y, int64_t n);                        \
-    void oc_k_exp_row_##isa(const float *x, int64_t n, float *y);                                  \
-    void oc_k_adamw_##isa(float *w, const float *g, float *m, float *v, int64_t n, float b1,       \
-                          float b2, float eps, float c1, float c2, float decay,                    \
-                          const uint8_t *keep)
+    void oc_k_adamw_##isa(float *w, const float *g, float *m, float *v, int64_t n, float gs,       \
+                          float b1, float b2, float eps, float c1, float c2, float decay,          \
+                          const uint8_t *keep);                                                    \
+    void oc_k_sum_rows_##isa(const float *x, int64_t ld, int64_t n, int64_t width, float *y);      \
+    double oc_k_sum_squares_##isa(const float *x, int64_t n);                                      \
+    void oc_k_drop_row_##isa(uint64_t key, uint64_t word, uint32_t off, float scale, int64_t n,    \
+                             const float *x, float *y);                                            \
+    void oc_k_softmax_bwd_row_##isa(float *s, float *ds, const uint8_t *mask, const float *m,      \
+                                    int64_t n, float lse, float delta, float scale);               \
+    void oc_k_add_s8_##isa(float scale, const int8_t *q, int64_t n, float *y)
 
 /* What every ISA has, and what only some have. */
 #define OC__KERNEL_TABLE(lower, UPPER, ...)                                                        \
@@ -102,8 +108,12 @@
     .act_bwd_row = oc_k_act_bwd_row_##lower,                                                       \
     .dot = oc_k_dot_##lower,                                                                       \
     .axpy = oc_k_axpy_##lower,                                                                     \
-    .exp_row = oc_k_exp_row_##lower,                                                               \
-    .adamw = oc_k_adamw_##lower
+    .adamw = oc_k_adamw_##lower,                                                                   \
+    .sum_rows = oc_k_sum_rows_##lower,                                                             \
+    .sum_squares = oc_k_sum_squares_##lower,                                                       \
+    .drop_row = oc_k_drop_row_##lower,                                                             \
+    .softmax_bwd_row = oc_k_softmax_bwd_row_##lower,                                               \
+    .add_s8 = oc_k_add_s8_##lower
 
 /* f32 products of few rows: 1 row x 4 panels, 2 x 2, 3 x 2 */
 #define OC__KERNEL_FEW(lower) .few = {0, 4, 2, 2}, .gemm_f32_few = oc_k_gemm_f32_few_##lower

@@ -13,7 +13,7 @@ typedef struct step_job {
     float *w, *m, *v;
     const float *g;
     const uint8_t *keep;
-    float b1, b2, eps, c1, c2, decay;
+    float gs, b1, b2, eps, c1, c2, decay;
 } step_job;
 
 /* The parameter that holds float `at` of the slab. */
@@ -39,18 +39,19 @@ static void step_piece(void *ctx, int64_t begin, int64_t end, int worker)
     for (int64_t at = begin; at < end; i++) {
         const oc_param *p = &j->lo->param[i];
         int64_t n = OC_MIN(end, p->offset + p->n) - at;
-        oc_k->adamw(j->w + at, j->g + at, j->m + at, j->v + at, n, j->b1, j->b2, j->eps, j->c1,
-                    j->c2, oc_kind_decays(p->kind) ? j->decay : 0.0f,
+        oc_k->adamw(j->w + at, j->g + at, j->m + at, j->v + at, n, j->gs, j->b1, j->b2, j->eps,
+                    j->c1, j->c2, oc_kind_decays(p->kind) ? j->decay : 0.0f,
                     j->keep ? j->keep + at : NULL);
         at += n;
     }
 }
 
 void oc_adamw_step(const oc_adamw *o, int64_t t, const oc_layout *lo, float *w, const float *g,
-                   float *m, float *v, const uint8_t *keep)
+                   double grad_scale, float *m, float *v, const uint8_t *keep)
 {
     // w -= lr wd w;  w -= lr (m / (1 - b1^t)) / (sqrt(v) / sqrt(1 - b2^t) + eps)
     step_job j = {.lo = lo, .w = w, .m = m, .v = v, .g = g, .keep = keep};
+    j.gs = (float)grad_scale;
     j.b1 = (float)o->beta1;
     j.b2 = (float)o->beta2;
     // The kernel's 1 - b is exact for the rounded b; a correction from the unrounded one would be
@@ -64,7 +65,6 @@ void oc_adamw_step(const oc_adamw *o, int64_t t, const oc_layout *lo, float *w, 
 }
 
 #define NORM_SLOTS 256
-#define NORM_LANES 8
 
 typedef struct norm_job {
     const float *g;
@@ -76,17 +76,7 @@ static void norm_piece(void *ctx, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     norm_job *j = ctx;
-    double lane[NORM_LANES] = {0};
-    int64_t i = begin;
-    for (; i + NORM_LANES <= end; i += NORM_LANES)
-        for (int l = 0; l < NORM_LANES; l++)
-            lane[l] += (double)j->g[i + l] * (double)j->g[i + l];
-    for (int l = 0; i < end; i++, l++)
-        lane[l] += (double)j->g[i] * (double)j->g[i];
-    double sum = 0.0;
-    for (int l = 0; l < NORM_LANES; l++)
-        sum += lane[l];
-    j->slot[begin / j->chunk] = sum;
+    j->slot[begin / j->chunk] = oc_k->sum_squares(j->g + begin, end - begin);
 }
 
 double oc_grad_norm(const float *g, int64_t n)
@@ -97,25 +87,6 @@ double oc_grad_norm(const float *g, int64_t n)
     for (int i = 0; i < NORM_SLOTS; i++)
         sum += j.slot[i];
     return sqrt(sum);
-}
-
-typedef struct scale_job {
-    float *g;
-    float factor;
-} scale_job;
-
-static void scale_piece(void *ctx, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const scale_job *j = ctx;
-    for (int64_t i = begin; i < end; i++)
-        j->g[i] *= j->factor;
-}
-
-void oc_grad_scale(float *g, int64_t n, float factor)
-{
-    scale_job j = {.g = g, .factor = factor};
-    oc_par_for(n, PIECE, scale_piece, &j);
 }
 
 double oc_lr_factor(int64_t step, int64_t warmup, int64_t total)

@@ -16,14 +16,14 @@ typedef struct oc_adamw {
 /*
  * One step, t = 1, 2, ...: w -= lr*wd*w (where oc_kind_decays), then the bias-corrected update.
  *   w, m, v  inout f32 [n_floats]   g  in f32 [n_floats]
+ *   grad_scale  what g is multiplied by first: 1, or less to clip its norm
  *   keep     in u8 [n_floats] or NULL: where 0, w stays 0 (pruned)
  */
 void oc_adamw_step(const oc_adamw *o, int64_t t, const oc_layout *lo, float *w, const float *g,
-                   float *m, float *v, const uint8_t *keep);
+                   double grad_scale, float *m, float *v, const uint8_t *keep);
 
 /* Euclidean norm in double, fixed chunks. */
 double oc_grad_norm(const float *g, int64_t n);
-void oc_grad_scale(float *g, int64_t n, float factor);
 
 /* Linear warm-up from 0 to 1 over `warmup` steps, then linear decay to 0 at `total`; step counts
  * from 0. As transformers' get_linear_schedule_with_warmup. */

@@ -23,10 +23,11 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-/* Scratch row stride for T keys. */
+/* Scratch row stride for T keys. Backward reads columns: rows a power of two apart would share few
+ * sets of the cache. */
 static int64_t stride_of(int64_t T)
 {
-    return round_up(T, OC_MAX(OC_LANES, oc_k->nr));
+    return round_up(T, OC_MAX(OC_LANES, oc_k->nr)) + OC_LANES;
 }
 
 /* Query rows in a block. Every output is one chain over k: the block size changes no bit. */
@@ -224,23 +225,10 @@ void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dro
 static void backward_row(const attn_job *j, const head *h, int64_t i, float lse, float delta,
                          float *s, float *ds)
 {
-    int64_t T = h->T;
-    for (int64_t t = 0; t < T; t++)
-        s[t] = s[t] - lse;
-    oc_k->exp_row(s, T, s);
-    for (int64_t t = 0; h->mask && t < T; t++)
-        s[t] = h->mask[t] ? s[t] : 0.0f;
-    if (!j->drop.off) {
-        for (int64_t t = 0; t < T; t++)
-            ds[t] = s[t] * (ds[t] - delta) * j->scale;
-        return;
-    }
-    float *m = h->p.mask;
-    oc__drop_mask(&j->drop, first_word(j, h, i), T, m);
-    for (int64_t t = 0; t < T; t++) {
-        ds[t] = s[t] * (m[t] * ds[t] - delta) * j->scale;
-        s[t] = m[t] * s[t];
-    }
+    float *m = j->drop.off ? h->p.mask : NULL;
+    if (m)
+        oc__drop_mask(&j->drop, first_word(j, h, i), h->T, m);
+    oc_k->softmax_bwd_row(s, ds, h->mask, m, h->T, lse, delta, j->scale);
 }
 
 /* Query rows [i0, i0 + n): dv += P'^T dc, dk += dS^T q, and dq over dc. */

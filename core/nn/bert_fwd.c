@@ -95,10 +95,9 @@ static void add_row(const oc_weight *w, int64_t i, int64_t H, bool first, float 
             oc_k->axpy(1.0f, w->f32 + i * H, y, H);
         return;
     }
-    const int8_t *q = w->q + i * H;
-    float s = w->scale[i];
-    for (int64_t h = 0; h < H; h++)
-        y[h] = (first ? 0.0f : y[h]) + s * (float)q[h];
+    if (first)
+        memset(y, 0, (size_t)H * sizeof *y);
+    oc_k->add_s8(w->scale[i], w->q + i * H, H, y);
 }
 
 /* The note that row r belongs to. */

@@ -157,7 +157,8 @@ static void run_row_quantize(line *l)
 
 static void run_adamw(line *l)
 {
-    oc_k->adamw(l->c, l->a, l->b, l->bias, l->N, 0.9f, 0.999f, 1e-8f, 1e-3f, 1.0f, 1e-5f, NULL);
+    oc_k->adamw(l->c, l->a, l->b, l->bias, l->N, 1.0f, 0.9f, 0.999f, 1e-8f, 1e-3f, 1.0f, 1e-5f,
+                NULL);
 }
 
 static void line_init(line *l)

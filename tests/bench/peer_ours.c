@@ -188,10 +188,9 @@ static void learn(kept *s, const oc_batch *b, const oc_dropout *drop, float *log
     oc_loss_kd(logits, teacher, 2, b->B, K, 0.5, dz);
     oc_bert_backward(s->bert, b, drop, dz, s->grad);
     double norm = oc_grad_norm(s->grad, lo->n_floats);
-    if (norm > 1)
-        oc_grad_scale(s->grad, lo->n_floats, (float)(1 / (norm + 1e-6)));
     oc_adamw o = {.lr = 5e-5, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.01};
-    oc_adamw_step(&o, s->step, lo, s->k->model->slab, s->grad, s->m, s->v, NULL);
+    oc_adamw_step(&o, s->step, lo, s->k->model->slab, s->grad, norm > 1 ? 1 / (norm + 1e-6) : 1,
+                  s->m, s->v, NULL);
 }
 
 /* All notes once; the logits of the first are left in `first`. */

@@ -16,7 +16,7 @@
 #include "core/nn/bert_internal.h"
 
 #define N    65536
-#define LONG 530 /* past two chunks of dropout.c */
+#define LONG 530 /* past two chunks of drop_any.h */
 
 static float m[N], m2[N];
 
@@ -102,6 +102,9 @@ static void test_rows(void **state)
 
 int main(void)
 {
+    oc_err err = {0};
+    if (oc_kernels_select(&err) != OC_OK)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_off),

@@ -332,9 +332,8 @@ static double train_step(fixture *f, int64_t step, float *g, float *m, float *v,
     memset(g, 0, (size_t)lo->n_floats * sizeof *g);
     oc_bert_backward(f->b, &f->batch, NULL, dz, g);
     *norm = oc_grad_norm(g, lo->n_floats);
-    if (*norm > CLIP)
-        oc_grad_scale(g, lo->n_floats, (float)(CLIP / (*norm + 1e-6)));
-    oc_adamw_step(&o, step + 1, lo, f->m->slab, g, m, v, NULL);
+    double scale = *norm > CLIP ? CLIP / (*norm + 1e-6) : 1.0;
+    oc_adamw_step(&o, step + 1, lo, f->m->slab, g, scale, m, v, NULL);
     return loss;
 }
 

@@ -164,8 +164,8 @@ static void train(float *out)
         memset(out, 0, (size_t)floats * sizeof *out);
         oc_bert_backward(b, &n.batch, &drop, dz, out);
         double norm = oc_grad_norm(out, floats);
-        oc_grad_scale(out, floats, (float)(1.0 / norm));
-        oc_adamw_step(&o, s + 1, &m->layout, m->slab, out, moments, moments + floats, NULL);
+        oc_adamw_step(&o, s + 1, &m->layout, m->slab, out, 1.0 / norm, moments, moments + floats,
+                      NULL);
     }
     memcpy(out + floats, m->slab, (size_t)floats * sizeof *out);
     memcpy(out + 2 * floats, z, sizeof z);
