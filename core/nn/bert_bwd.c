@@ -9,47 +9,24 @@
 #include <string.h>
 
 #include "core/base/par.h"
+#include "core/kernels/gemm_tn.h"
 #include "core/nn/bert_internal.h"
 
 #define STRIP 32 /* columns of one piece of a sum over rows */
 
 /* --- linear layers ------------------------------------------------------------------------- */
 
-typedef struct sum_job {
-    const float *dy;
-    int64_t n, O;
-    float *db;
-} sum_job;
-
-static void sum_strip(void *ctx, int64_t begin, int64_t end, int worker)
-{
-    (void)worker;
-    const sum_job *j = ctx;
-    for (int64_t r = 0; r < j->n; r++)
-        oc_k->axpy(1.0f, j->dy + r * j->O + begin, j->db + begin, end - begin);
-}
-
 static float *grad_of(const oc_bert *b, float *grad, int32_t param)
 {
     return grad + b->m->layout.param[param].offset;
 }
 
-/* Put the input rows x [n,I] of linear layers where weight_grad finds them. */
-static oc_packed_f32 pack_input(oc_bert *b, const float *x, int64_t n, int64_t I)
+/* y = x W^T + b for n rows:  dW += dy^T x,  db += sum of the rows of dy. */
+static void weight_grad(oc_bert *b, const oc__linear *lin, const float *dy, const float *x,
+                        int64_t n, float *grad)
 {
-    oc_pack_f32((oc_mat){x, I, 1}, n, I, b->pack);
-    return (oc_packed_f32){.panel = b->pack, .K = n, .N = I};
-}
-
-/* y = x W^T + b:  dW += dy^T x,  db += sum of the rows of dy. */
-static void weight_grad(oc_bert *b, const oc__linear *lin, const float *dy, const oc_packed_f32 *x,
-                        float *grad)
-{
-    int64_t n = x->K, O = lin->O, I = lin->I;
-    oc_gemm_f32(O, I, n, (oc_mat){dy, 1, O}, x, true, NULL, OC_EPI_NONE,
-                grad_of(b, grad, lin->param), I, NULL, b->gemm_scratch);
-    sum_job j = {dy, n, O, grad_of(b, grad, lin->param_bias)};
-    oc_par_for(O, STRIP, sum_strip, &j);
+    oc_gemm_tn_f32(n, lin->O, lin->I, dy, lin->O, x, lin->I, grad_of(b, grad, lin->param),
+                   grad_of(b, grad, lin->param_bias), b->tn_scratch);
 }
 
 /* y = x W^T + b:  dx (+)= dy W. */
@@ -59,8 +36,7 @@ static void input_grad(oc_bert *b, const oc__linear *lin, const float *dy, int64
     int64_t O = lin->O, I = lin->I;
     oc_packed_f32 W = {.panel = b->pack, .K = O, .N = I};
     oc_pack_f32((oc_mat){lin->w, I, 1}, O, I, b->pack);
-    oc_gemm_f32(n, I, O, (oc_mat){dy, O, 1}, &W, accumulate, NULL, OC_EPI_NONE, dx, I, NULL,
-                b->gemm_scratch);
+    oc_gemm_f32(n, I, O, (oc_mat){dy, O, 1}, &W, accumulate, NULL, OC_EPI_NONE, dx, I, NULL, NULL);
 }
 
 /* --- LayerNorm, dropout, activation -------------------------------------------------------- */
@@ -157,8 +133,7 @@ static void feed_forward_backward(oc_bert *b, int32_t l, const oc__rows *rows,
                              .after = mask,
                              .rows = *rows},
                   OC_P_LN2_G, l, grad);
-    oc_packed_f32 x = pack_input(b, y->g, R, y->F);
-    weight_grad(b, &y->f2, dh, &x, grad);
+    weight_grad(b, &y->f2, dh, y->g, R, grad);
     input_grad(b, &y->f2, dh, R, false, b->d_wide);
 
     // g = act(u)
@@ -166,8 +141,7 @@ static void feed_forward_backward(oc_bert *b, int32_t l, const oc__rows *rows,
     oc_par_for(R, OC__ROW_GRAIN, act_rows, &act);
 
     // u = y W1^T + b1; y also goes straight into s2, whose gradient d holds already
-    x = pack_input(b, y->y, R, b->m->dims.H);
-    weight_grad(b, &y->f1, b->d_wide, &x, grad);
+    weight_grad(b, &y->f1, b->d_wide, y->y, R, grad);
     input_grad(b, &y->f1, b->d_wide, R, true, d);
 }
 
@@ -178,12 +152,9 @@ static void projections_backward(oc_bert *b, int32_t l, const oc_batch *batch, c
     const oc__layer *y = &b->layer[l];
     int64_t N = batch->N, H = b->m->dims.H;
     const float *dq = b->d_wide;
-    oc_packed_f32 x = pack_input(b, y->x, N, H);
-    weight_grad(b, &y->k, b->d_k, &x, grad);
-    weight_grad(b, &y->v, b->d_v, &x, grad);
-    if (rows->at)
-        x = pack_input(b, y->xr, rows->n, H);
-    weight_grad(b, &y->q, dq, &x, grad);
+    weight_grad(b, &y->k, b->d_k, y->x, N, grad);
+    weight_grad(b, &y->v, b->d_v, y->x, N, grad);
+    weight_grad(b, &y->q, dq, y->xr, rows->n, grad);
 
     // x also goes straight into s1, whose gradient d holds already
     input_grad(b, &y->q, dq, rows->n, true, d);
@@ -212,8 +183,7 @@ static void attention_backward(oc_bert *b, int32_t l, const oc_batch *batch, con
                              .after = mask,
                              .rows = *rows},
                   OC_P_LN1_G, l, grad);
-    oc_packed_f32 c = pack_input(b, y->c, rows->n, y->AD);
-    weight_grad(b, &y->o, dh, &c, grad);
+    weight_grad(b, &y->o, dh, y->c, rows->n, grad);
     input_grad(b, &y->o, dh, rows->n, false, b->d_wide);
 
     // c = Dropout(softmax(q k^T / sqrt(D))) v
@@ -232,16 +202,14 @@ static void classify_backward(oc_bert *b, const oc_batch *batch, const oc_dropou
     oc__drop mask = oc__drop_at(drop, d->p_cls, -1, OC__SITE_CLS);
 
     // logits = Dropout(pooled) Wc^T + bc
-    oc_packed_f32 x = pack_input(b, b->pooled_drop, B, H);
-    weight_grad(b, &b->cls, dlogits, &x, grad);
+    weight_grad(b, &b->cls, dlogits, b->pooled_drop, B, grad);
     input_grad(b, &b->cls, dlogits, B, false, b->d_pool);
     for (int64_t i = 0; mask.off && i < B; i++)
         oc__drop_row(&mask, i * words, H, b->d_pool + i * H, b->d_pool + i * H);
 
     // pooled = tanh or relu(x_L[CLS] Wp^T + bp): either derivative follows from pooled
     oc_k->act_bwd_row(b->pool_act, b->d_pool, b->pooled, B * H, b->d_pool);
-    x = pack_input(b, b->cls_rows, B, H);
-    weight_grad(b, &b->pool, b->d_pool, &x, grad);
+    weight_grad(b, &b->pool, b->d_pool, b->cls_rows, B, grad);
     input_grad(b, &b->pool, b->d_pool, B, false, b->d_cls);
 }
 

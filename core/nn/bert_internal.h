@@ -128,16 +128,15 @@ struct oc_bert {
     float *pack_qkv, *pack_o, *pack_f1, *pack_f2;
 
     /* Backward. */
-    float *pack;         /* one packed matrix at a time */
-    float *gemm_scratch; /* [workers][gemm_floats] */
-    int64_t gemm_floats;
-    float *d;         /* [N,H] gradient of a layer's output, then of its input */
-    float *d_cls;     /* [B,H] the same where only the [CLS] rows go on */
-    float *d_drop;    /* [N,H] after a dropout mask */
-    float *d_wide;    /* [N, max(F, AD)] gradient of g, u, c, q */
-    float *d_k, *d_v; /* [N,AD] */
-    float *d_pool;    /* [B,H] */
-    float *ln_part;   /* [chunks of N][2H] partial sums of the LayerNorm gradients */
+    float *pack;       /* one packed matrix at a time */
+    float *tn_scratch; /* [workers][oc_gemm_tn_floats()] */
+    float *d;          /* [N,H] gradient of a layer's output, then of its input */
+    float *d_cls;      /* [B,H] the same where only the [CLS] rows go on */
+    float *d_drop;     /* [N,H] after a dropout mask */
+    float *d_wide;     /* [N, max(F, AD)] gradient of g, u, c, q */
+    float *d_k, *d_v;  /* [N,AD] */
+    float *d_pool;     /* [B,H] */
+    float *ln_part;    /* [chunks of N][2H] partial sums of the LayerNorm gradients */
 };
 
 /* Rows of a block: some tiles, so that weights are read few times, and its rows stay in L2. */

@@ -5,6 +5,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/par.h"
+#include "core/kernels/gemm_tn.h"
 #include "core/nn/bert_internal.h"
 
 #define MAX_BATCH_ROWS INT32_MAX /* start[] holds int32 */
@@ -162,21 +163,10 @@ static void place_layer(oc_bert *b, oc_arena *a, oc__layer *y, bool cls)
     y->rstd2 = OC_PUSH(a, float, R);
 }
 
-/* Scratch of one worker for any product of at most `most` terms. */
-static int64_t gemm_floats(int64_t most)
+/* Largest matrix backward packs. */
+static int64_t pack_floats(const oc_dims *d, widths w)
 {
-    // Not monotone in K, but constant blocks of k take over long before this many terms.
-    int64_t floats = 0;
-    for (int64_t k = 1; k <= OC_MIN(most, 4096); k++)
-        floats = OC_MAX(floats, oc_gemm_scratch_floats(k));
-    return floats;
-}
-
-/* Largest matrix backward packs: a weight, or the rows that went into a layer. */
-static int64_t pack_floats(const oc_dims *d, int64_t N, widths w)
-{
-    int64_t floats = oc_pack_f32_floats(N, w.I);
-    int64_t wide[4] = {d->H, w.AD, w.F, d->K};
+    int64_t floats = 0, wide[4] = {d->H, w.AD, w.F, d->K};
     for (int i = 0; i < 4; i++) {
         floats = OC_MAX(floats, oc_pack_f32_floats(wide[i], d->H));
         floats = OC_MAX(floats, oc_pack_f32_floats(d->H, wide[i]));
@@ -204,9 +194,8 @@ static void place_training(oc_bert *b, oc_arena *a, widths w)
     b->d_k = OC_PUSH(a, float, N *w.AD);
     b->d_v = OC_PUSH(a, float, N *w.AD);
     b->d_pool = OC_PUSH(a, float, b->lim.max_B *H);
-    b->pack = OC_PUSH(a, float, pack_floats(d, N, w));
-    b->gemm_floats = gemm_floats(OC_MAX(w.I, N));
-    b->gemm_scratch = OC_PUSH(a, float, b->workers * b->gemm_floats);
+    b->pack = OC_PUSH(a, float, pack_floats(d, w));
+    b->tn_scratch = OC_PUSH(a, float, b->workers *oc_gemm_tn_floats());
     b->ln_part = OC_PUSH(a, float, (N + OC__ROW_GRAIN - 1) / OC__ROW_GRAIN * 2 * H);
 }
 
