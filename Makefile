@@ -57,7 +57,7 @@ LIB_tui      := $(BUILD)/libtui.a $(LIB_views)
 
 BIN := $(BUILD)/optimclm
 
-.PHONY: all deps build demo check test fuzz bench bench-kernels bench-paper lint format accept install uninstall clean distclean help man
+.PHONY: all deps build demo check test fuzz bench bench-table bench-kernels bench-paper lint format accept install uninstall clean distclean help man
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -147,7 +147,7 @@ helpers = $(filter-out $(dir $(1))test_% $(dir $(1))fuzz_% $(dir $(1))bench_% $(
 
 define TEST_RULE
 $(call test_bin,$(2)): $(BUILD)/$(2:.c=.o) $(call objs,$(call helpers,$(2))) $$(LIB_$(1))
-	$$(call SAY,LD,$$@)$$(CC) $$(OC_CFLAGS) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(OC_LDLIBS) $$(TEST_LDLIBS)
+	$$(call SAY,LD,$$@)$$(CC) $$(OC_CFLAGS) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(OC_LDLIBS) $$(TEST_LDLIBS)
 ALL_TESTS += $(call test_bin,$(2))
 endef
 $(foreach l,$(LAYERS),$(foreach t,$(TESTS_$(l)),$(eval $(call TEST_RULE,$(l),$(t)))))
@@ -178,16 +178,20 @@ accept:
 	@for t in $(call test_bin,$(TESTS_views)); do UPDATE_GOLDEN=1 $$t || exit 1; done; git diff --stat -- tests/views
 
 BENCHES := $(call test_bin,$(wildcard tests/bench/bench_*.c tests/bench/make_*.c tests/bench/peer_*.c))
-$(BUILD)/tests/bench/bench_models: $(BUILD)/tests/bench/peers.o
+$(BUILD)/tests/bench/bench_models $(BUILD)/tests/unit/test_bench: $(BUILD)/tests/bench/results.o
 $(BENCHES): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB_core)
-	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(OC_LDLIBS)
-# ARGS goes to bench_models: make bench ARGS="--models tinybert-4l --parts fixed,train"
+	$(call SAY,LD,$@)$(CC) $(OC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(OC_LDLIBS)
+# The whole table takes about twenty minutes. With ARGS only these rows are measured (again), and take
+# their place in it: make bench ARGS="--models tinybert-4l --parts fixed,train". bench-table prints it.
 bench: $(BIN) $(BENCHES)
 	@BUILD=$(BUILD) tests/bench/bench.sh $(ARGS)
+bench-table: $(BENCHES)
+	@$(BUILD)/tests/bench/bench_models --print $(BUILD)/bench-rows.jsonl
 bench-kernels: $(BENCHES)
 	@$(BUILD)/tests/bench/bench_kernels
-bench-paper: $(BIN) $(BENCHES)
-	@BUILD=$(BUILD) tests/bench/bench.sh --parts paper --seconds 20
+# About a minute. ARGS="--data TABLE --text COLUMN", or a model folder instead of the made one.
+bench-paper: $(BIN)
+	@$(BIN) bench --paper --seconds 20 $(ARGS)
 
 # --- people --------------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ help:
 	echo "demo           deps, build, and run the whole pipeline on synthetic notes"; \
 	echo "check          deps, build, and run every test       (SAN=address,undefined  MODE=debug  WERROR=1)"; \
 	echo "test T=NAME    one test binary                       fuzz [T=NAME]  libFuzzer targets (clang)"; \
-	echo "bench [ARGS=]  our models against installed peers    bench-kernels bench-paper"; \
+	echo "bench [ARGS=]  our models against installed peers    bench-table bench-kernels bench-paper"; \
 	echo "accept         rewrite the views' goldens"; \
 	echo "man            rewrite the tables inside man/"; \
 	echo "lint format    checks and layout of the sources      install uninstall [DESTDIR= PREFIX=]"; \

@@ -1,10 +1,10 @@
 /*
  * tests/bench/bench_models.c - our models against the peers that are installed, in one run.
  *
- * Every contestant is a process of its own (peers.h); they take turns, so that load on the machine
- * falls on all alike. A row is one model, precision, workload and number of threads; shown is the
- * median of each contestant, and how many times slower the best peer of the same precision is.
- * Without any peer our own figures are printed. The f32 contestants must agree on the logits.
+ * Every contestant is a process of its own (core/measure/peer.h); they take turns, so that load on
+ * the machine falls on all alike. A row (results.h) is one model, precision, workload and number of
+ * threads. Without any peer our own figures are printed. The f32 contestants must agree on the logits.
+ * Rows can be gathered in a file by several runs, and printed as one table.
  * Usage: bench_models --help
  */
 #include <getopt.h>
@@ -16,21 +16,28 @@
 #include "core/base/attr.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
-#include "core/base/json.h"
 #include "core/base/par.h"
 #include "core/base/str.h"
 #include "core/kernels/kernels.h"
 #include "core/measure/doctor.h"
 #include "core/measure/latency.h"
-#include "tests/bench/peers.h"
+#include "core/measure/peer.h"
+#include "tests/bench/results.h"
 #include "tests/bench/shapes.h"
 
-enum { MAX_PEERS = 3, MAX_CONTESTANTS = 16, MAX_TIMES = 2048, MIN_ROUNDS = 3, MAX_LIST = 8 };
+enum {
+    MAX_PEERS = 3,
+    MAX_CONTESTANTS = RESULT_MAX_TIMES,
+    MAX_TIMES = 2048,
+    MIN_ROUNDS = 3,
+    MAX_LIST = 8
+};
 #define SLOW        4
 #define SETTLE_MS   40   /* between contestants: threads of the last one stop spinning */
 #define TURN_MS     40.0 /* a turn repeats short runs up to this */
 #define SAME_LOGITS 2e-3 /* f32: largest seen between any two is 3e-7 */
-#define NOISY_FRAC  0.10 /* spread of ours or of the best peer beyond which a row is marked */
+#define HOPELESS    3.0  /* times the best peer's first run: one run of a peer is then enough ... */
+#define LONG_MS     500  /* ... when it is as long as this */
 
 typedef struct options {
     const char *dir;
@@ -40,23 +47,24 @@ typedef struct options {
     int64_t notes;
     double seconds;
     bool json;
+    const char *append; /* rows go to the end of this file; NULL: the table is printed */
+    const char *print;  /* only print this file */
 } options;
 
 /* One peer's way of doing a row. */
 typedef struct contestant {
-    peer *p;
+    oc_peer *p;
     const char *variant;
     double ms[MAX_TIMES];
     int n;
-    double median, p25, p75, min;
     double logit[2];
-    bool out; /* refused */
+    bool out;     /* refused */
+    bool settled; /* so slow that its first run stands for all */
 } contestant;
 
 typedef struct row {
-    const char *part, *precision; /* "fixed", "notes", "sorted", "train", "train-notes", "paper" */
+    const char *part, *precision; /* "fixed", "notes", "sorted", "train", "train-notes" */
     char model[256];              /* path without suffix */
-    char peer_model[256];
     const char *label;
     char source[256];
     int64_t threads, count, batch, length;
@@ -64,12 +72,12 @@ typedef struct row {
 
 typedef struct bench {
     options o;
-    peer peer[MAX_PEERS]; /* ours first */
+    oc_peer peer[MAX_PEERS]; /* ours first */
     int n_peers;
     contestant c[MAX_CONTESTANTS];
     int n;
-    oc_jw json;
-    oc_buf out;
+    results all;
+    bool headed; /* the table's head is printed */
     bool wrong;
 } bench;
 
@@ -92,16 +100,15 @@ static void enter(bench *b, const row *r)
 static void turn(contestant *c, const row *r, int skip, int runs)
 {
     char request[1024];
-    peer_reply reply;
-    if (c->out)
+    oc_peer_reply reply;
+    if (c->out || c->settled)
         return;
     oc_sleep_ms(SETTLE_MS);
     snprintf(request, sizeof request, "%s %s %s %lld %d %s %lld %lld %lld",
-             oc_str_starts(r->part, "train") ? "train" : "infer", c->variant,
-             oc_str_starts(c->p->name, "optimclm") ? r->model : r->peer_model,
+             oc_str_starts(r->part, "train") ? "train" : "infer", c->variant, r->model,
              (long long)r->threads, skip + runs, r->source, (long long)r->count,
              (long long)r->batch, (long long)r->length);
-    if (!peer_ask(c->p, request, &reply)) {
+    if (!oc_peer_ask(c->p, request, &reply)) {
         fprintf(stderr, "bench_models: %s %s: %s\n", c->p->name, c->variant, reply.reason);
         c->out = true;
         return;
@@ -117,15 +124,39 @@ static int runs_of(const contestant *c)
     return (int)OC_MAX(1, OC_MIN(16, TURN_MS / OC_MAX(one, 1e-3)));
 }
 
-static void measure(bench *b, const row *r)
+/* A peer that needs seconds and is far behind another one cannot be the best: asked once. */
+static void settle(bench *b)
+{
+    double best = 0;
+    for (int i = 0; i < b->n; i++)
+        if (b->c[i].p != &b->peer[0] && b->c[i].n > 0 && (best == 0 || b->c[i].ms[0] < best))
+            best = b->c[i].ms[0];
+    for (int i = 0; i < b->n; i++) {
+        contestant *c = &b->c[i];
+        c->settled =
+            c->p != &b->peer[0] && c->n > 0 && c->ms[0] > LONG_MS && c->ms[0] > HOPELESS * best;
+    }
+}
+
+/* One run of each, which says how many make a turn, and is not counted. */
+static void warm_up(bench *b, const row *r, int runs[MAX_CONTESTANTS])
 {
     for (int i = 0; i < b->n; i++)
-        turn(&b->c[i], r, 1, 1);
-    int runs[MAX_CONTESTANTS];
+        turn(&b->c[i], r, 0, 1);
+    settle(b);
     for (int i = 0; i < b->n; i++) {
+        if (b->c[i].n > 0 && b->c[i].ms[0] < TURN_MS)
+            turn(&b->c[i], r, 0, 1); // the first one of a short run is mostly first touch
         runs[i] = runs_of(&b->c[i]);
-        b->c[i].n = 0;
+        if (!b->c[i].settled)
+            b->c[i].n = 0;
     }
+}
+
+static void measure(bench *b, const row *r)
+{
+    int runs[MAX_CONTESTANTS];
+    warm_up(b, r, runs);
     int64_t from = oc_now_ns();
     for (int round = 0; round < MAX_TIMES / 16; round++) {
         double spent = (double)(oc_now_ns() - from) * 1e-9;
@@ -139,55 +170,11 @@ static void measure(bench *b, const row *r)
             turn(&b->c[i], r, runs[i] > 1 ? 1 : 0, runs[i]);
         }
     }
-    for (int i = 0; i < b->n; i++) {
-        contestant *c = &b->c[i];
-        if (c->out || c->n == 0)
-            continue;
-        c->median = oc_median(c->ms, c->n);
-        c->min = c->ms[0];
-        c->p25 = oc_quantile_sorted(c->ms, c->n, 0.25);
-        c->p75 = oc_quantile_sorted(c->ms, c->n, 0.75);
-    }
-}
-
-static const contestant *best_peer(const bench *b)
-{
-    const contestant *best = NULL;
-    for (int i = 0; i < b->n; i++)
-        if (b->c[i].p != &b->peer[0] && !b->c[i].out && (!best || b->c[i].median < best->median))
-            best = &b->c[i];
-    return best;
-}
-
-/* Fastest run of any peer: on a busy machine the least disturbed runs tell more than medians. */
-static double fastest_peer(const bench *b)
-{
-    double ms = 0;
-    for (int i = 0; i < b->n; i++)
-        if (b->c[i].p != &b->peer[0] && !b->c[i].out && (ms == 0 || b->c[i].min < ms))
-            ms = b->c[i].min;
-    return ms;
-}
-
-/* Best of a peer's variants, NULL when it has none in this row. */
-static const contestant *best_of(const bench *b, const peer *p)
-{
-    const contestant *best = NULL;
-    for (int i = 0; i < b->n; i++)
-        if (b->c[i].p == p && !b->c[i].out && (!best || b->c[i].median < best->median))
-            best = &b->c[i];
-    return best;
-}
-
-static double spread(const contestant *c)
-{
-    return c && c->median > 0 ? (c->p75 - c->p25) / c->median : 0;
 }
 
 static void check_logits(bench *b, const row *r)
 {
-    if (oc_str_starts(r->part, "train") || !strcmp(r->part, "paper") ||
-        strcmp(r->precision, "f32") != 0)
+    if (oc_str_starts(r->part, "train") || strcmp(r->precision, "f32") != 0)
         return;
     for (int i = 1; i < b->n; i++) {
         for (int k = 0; k < 2; k++) {
@@ -203,78 +190,83 @@ static void check_logits(bench *b, const row *r)
 
 /* --- output ------------------------------------------------------------------------------------ */
 
-static void put_json(bench *b, const row *r, const contestant *best, double frac)
+static void say(FILE *f, oc_buf *text)
 {
-    oc_jw *w = &b->json;
-    oc_jw_open(w, '{');
-    oc_jw_kstr(w, "part", r->part);
-    oc_jw_kstr(w, "model", r->label);
-    oc_jw_kstr(w, "precision", r->precision);
-    oc_jw_ki64(w, "threads", r->threads);
-    oc_jw_ki64(w, "notes", r->count);
-    oc_jw_ki64(w, "batch", r->batch);
-    oc_jw_ki64(w, "length", r->length);
-    oc_jw_key(w, "contestants");
-    oc_jw_open(w, '[');
-    for (int i = 0; i < b->n; i++) {
-        const contestant *c = &b->c[i];
-        if (c->out)
-            continue;
-        oc_jw_open(w, '{');
-        oc_jw_kstr(w, "name", c->p->name);
-        oc_jw_kstr(w, "variant", c->variant);
-        oc_jw_kf64(w, "median_ms", c->median);
-        oc_jw_kf64(w, "min_ms", c->min);
-        oc_jw_kf64(w, "p25_ms", c->p25);
-        oc_jw_kf64(w, "p75_ms", c->p75);
-        oc_jw_ki64(w, "runs", c->n);
-        oc_jw_close(w, '}');
-    }
-    oc_jw_close(w, ']');
-    if (best) {
-        oc_jw_kf64(w, "ratio", best->median / b->c[0].median);
-        oc_jw_kf64(w, "ratio_of_fastest", fastest_peer(b) / b->c[0].min);
-    }
-    oc_jw_kf64(w, "spread", frac);
-    oc_jw_close(w, '}');
+    fputs(oc_buf_cstr(text), f);
+    fflush(f);
+    oc_buf_release(text);
 }
 
-static void put_row(bench *b, const row *r)
+static bool append(const char *path, const char *line)
 {
-    const contestant *best = best_peer(b), *ours = &b->c[0];
-    double frac = OC_MAX(spread(ours), spread(best));
+    FILE *f = fopen(path, "a");
+    bool ok = f && fputs(line, f) >= 0;
+    ok = f && fclose(f) == 0 && ok;
+    if (!ok)
+        fprintf(stderr, "bench_models: cannot write to %s\n", path);
+    return ok;
+}
+
+/* A row as it comes: to the file and, for who waits, to standard error; or the table's next line. */
+static void put_row(bench *b, const result *r)
+{
+    oc_buf text = {0}, line = {0};
+    b->wrong |= results_add(&b->all, r, NULL) != OC_OK;
+    if (b->o.append || b->o.json)
+        result_write(r, &line);
+    if (b->o.append)
+        b->wrong |= !append(b->o.append, oc_buf_cstr(&line));
     if (b->o.json) {
-        put_json(b, r, best, frac);
-        return;
+        say(stdout, &line);
+    } else {
+        if (!b->headed && !b->o.append)
+            results_head(&b->all, &text);
+        b->headed = true;
+        results_row(&b->all, r, &text);
+        say(b->o.append ? stderr : stdout, &text);
     }
-    printf("%-11s %-12s %-5s %3lld %5lld %6lld %10.3f", r->part, r->label, r->precision,
-           (long long)r->threads, (long long)r->batch, (long long)r->length, ours->median);
-    for (int p = 1; p < b->n_peers; p++) {
-        const contestant *c = best_of(b, &b->peer[p]);
-        if (c)
-            printf(" %10.3f %-12s", c->median, c->variant);
-        else
-            printf(" %10s %-12s", "-", "");
-    }
-    if (best)
-        printf(" %6.2fx %6.2fx", best->median / ours->median, fastest_peer(b) / ours->min);
-    printf("  %4.1f%%%s\n", 100 * frac, frac > NOISY_FRAC ? " noisy" : "");
-    fflush(stdout);
+    oc_buf_release(&line);
 }
 
-static void head(const bench *b)
+static void take_times(bench *b, result *out)
 {
+    for (int i = 0; i < b->n; i++) {
+        contestant *c = &b->c[i];
+        if (c->out || c->n == 0)
+            continue;
+        result_time *t = &out->t[out->n++];
+        *t = (result_time){.median = oc_median(c->ms, c->n), .runs = c->n};
+        t->p25 = oc_quantile_sorted(c->ms, c->n, 0.25);
+        t->p75 = oc_quantile_sorted(c->ms, c->n, 0.75);
+        oc_strlcpy(t->who, c->p->name, sizeof t->who);
+        oc_strlcpy(t->variant, c->variant, sizeof t->variant);
+    }
+}
+
+/* Who else used the machine since w. */
+static void take_disturbance(oc_watch *w, int64_t threads, result *out)
+{
+    oc_machine m;
+    oc_finding f[OC_MAX_FINDINGS];
+    oc_watch_end(w, &m);
+    int n = oc_doctor(&m, (int32_t)threads, f);
+    for (int i = 0; i < n && !out->disturbed[0]; i++)
+        if (f[i].spoils)
+            oc_strlcpy(out->disturbed, f[i].what, sizeof out->disturbed);
+}
+
+static result result_of(bench *b, const row *r, oc_watch *w)
+{
+    result out = {.threads = r->threads, .batch = r->batch, .length = r->length, .notes = r->count};
     char cpu[160];
+    oc_strlcpy(out.part, r->part, sizeof out.part);
+    oc_strlcpy(out.model, r->label, sizeof out.model);
+    oc_strlcpy(out.precision, r->precision, sizeof out.precision);
     oc_cpu_describe(cpu, sizeof cpu);
-    printf("%s, %d cores; ms, medians of interleaved runs\n", cpu, oc_par_cores());
-    for (int p = 0; p < b->n_peers; p++)
-        printf("  %s%s%s\n", b->peer[p].name, b->peer[p].reason[0] ? ": not here: " : "",
-               b->peer[p].reason);
-    printf("%-11s %-12s %-5s %3s %5s %6s %10s", "part", "model", "prec", "thr", "batch", "length",
-           "ours");
-    for (int p = 1; p < b->n_peers; p++)
-        printf(" %10.10s %-12s", b->peer[p].name, "");
-    printf(" %7s %7s  %s\n", "ratio", "fastest", "spread");
+    snprintf(out.cpu, sizeof out.cpu, "%.130s, %d cores", cpu, oc_par_cores());
+    take_disturbance(w, r->threads, &out);
+    take_times(b, &out);
+    return out;
 }
 
 static void run_row(bench *b, const row *r)
@@ -282,13 +274,16 @@ static void run_row(bench *b, const row *r)
     enter(b, r);
     if (b->n == 0 || b->c[0].p != &b->peer[0])
         return;
+    oc_watch *w = NULL;
+    (void)!oc_watch_begin("", getpid(), &w, NULL); // without it there is no verdict
     measure(b, r);
+    result done = result_of(b, r, w);
     if (b->c[0].out) {
         b->wrong = true;
         return;
     }
     check_logits(b, r);
-    put_row(b, r);
+    put_row(b, &done);
 }
 
 /* --- all rows ---------------------------------------------------------------------------------- */
@@ -302,7 +297,6 @@ static bool start_row(const bench *b, const char *model, const char *part, row *
 {
     *r = (row){.part = part, .precision = "f32", .label = model};
     snprintf(r->model, sizeof r->model, "%.150s/%s", b->o.dir, model);
-    snprintf(r->peer_model, sizeof r->peer_model, "%s", r->model);
     snprintf(r->source, sizeof r->source, "%.200s/%s.ids", b->o.dir,
              strcmp(part, "sorted") ? "notes" : "sorted");
     return part_on(b, part);
@@ -361,25 +355,6 @@ static void train_rows(bench *b, const char *model, const char *part)
     }
 }
 
-/*
- * What the paper compared: the ensemble of two BERT-base models in PyTorch eager, every note padded
- * to 512 tokens, against the whole pipeline's result, here our TinyBERT-4L in INT8, unpadded; one
- * note at a time, one thread.
- */
-static void paper_row(bench *b)
-{
-    row r;
-    if (!start_row(b, "tinybert-4l", "paper", &r) || !oc_path_exists(r.source))
-        return;
-    snprintf(r.peer_model, sizeof r.peer_model, "%.100s/bert-base+%.100s/bert-base", b->o.dir,
-             b->o.dir);
-    r.precision = "int8";
-    r.threads = r.batch = 1;
-    r.count = 4;
-    r.length = BENCH_P;
-    run_row(b, &r);
-}
-
 static void all_rows(bench *b)
 {
     for (int64_t m = 0; m < b->o.models.n; m++) {
@@ -390,18 +365,19 @@ static void all_rows(bench *b)
         train_rows(b, model, "train");
         train_rows(b, model, "train-notes");
     }
-    paper_row(b);
 }
 
 /* --- the command line -------------------------------------------------------------------------- */
 
 static const char help[] =
     "usage: bench_models --dir DIR [OPTIONS]      DIR: what make_models wrote\n"
-    "  --parts fixed,notes,sorted,train,train-notes,paper   (fixed)\n"
+    "  --parts fixed,notes,sorted,train,train-notes   (fixed)\n"
     "  --models NAME,...  --precision f32,int8  --threads 1,2  --batch 1,8  --length 128,512\n"
     "  --notes N          real notes of the parts notes and sorted (64)\n"
     "  --seconds S        time for a row, all contestants together (4)\n"
-    "  --json             one object on standard output\n"
+    "  --json             rows as lines of JSON instead of a table\n"
+    "  --append FILE      put the rows at the end of FILE, as lines of JSON\n"
+    "  --print FILE       only print FILE's rows as one table; later rows replace earlier ones\n"
     "Peers: python3 with torch (OC_BENCH_PYTHON), node with onnxruntime-node (OC_BENCH_NODE,\n"
     "NODE_PATH); what is not there is left out.\n";
 
@@ -436,6 +412,8 @@ static bool take(options *o, int code, const char *v)
     case 'n': return numbers(v, &o->notes, &n) && n == 1;
     case 's': return oc_parse_f64(v, &o->seconds) && o->seconds >= 0;
     case 'j': o->json = true; return true;
+    case 'a': o->append = v; return true;
+    case 'x': o->print = v; return true;
     default: return false;
     }
 }
@@ -453,19 +431,21 @@ static bool parse(int argc, char **argv, options *o)
         {"notes", required_argument, NULL, 'n'},
         {"seconds", required_argument, NULL, 's'},
         {"json", no_argument, NULL, 'j'},
+        {"append", required_argument, NULL, 'a'},
+        {"print", required_argument, NULL, 'x'},
         {NULL, 0, NULL, 0},
     };
     char cores[16];
     snprintf(cores, sizeof cores, oc_par_cores() > 1 ? "1,%d" : "%d", oc_par_cores());
     *o = (options){.seconds = 4, .notes = BENCH_NOTES};
-    bool ok = words("bert-tiny,tinybert-4l,minilm-6l,bert-pkd-6l", &o->models) &&
+    bool ok = words("bert-tiny,tinybert-4l,minilm-6l,bert-pkd-6l,bert-base", &o->models) &&
               words("fixed", &o->parts) && words("f32,int8", &o->precisions) &&
               numbers("1,8", o->batch, &o->n_batch) &&
               numbers("128,512", o->length, &o->n_length) &&
               numbers(cores, o->threads, &o->n_threads);
     for (int code; ok && (code = getopt_long(argc, argv, "", list, NULL)) != -1;)
         ok = take(o, code, optarg);
-    return ok && optind == argc && o->dir;
+    return ok && optind == argc && (o->dir || o->print);
 }
 
 static const char *env_or(const char *name, const char *otherwise)
@@ -486,43 +466,46 @@ static void start_peers(bench *b, const char *self)
     const char *const o[] = {ours, NULL};
     const char *const t[] = {env_or("OC_BENCH_PYTHON", "python3"), torch, NULL};
     const char *const n[] = {env_or("OC_BENCH_NODE", "node"), ort, NULL};
-    peer_start(&b->peer[b->n_peers++], "optimclm", o, log);
-    peer_start(&b->peer[b->n_peers++], "PyTorch", t, log);
-    peer_start(&b->peer[b->n_peers++], "ONNX Runtime", n, log);
+    oc_peer_start(&b->peer[b->n_peers++], "optimclm", o, log);
+    oc_peer_start(&b->peer[b->n_peers++], "PyTorch", t, log);
+    oc_peer_start(&b->peer[b->n_peers++], "ONNX Runtime", n, log);
 }
 
-static void json_head(bench *b)
+static int print_file(const options *o)
 {
-    char cpu[160];
-    oc_cpu_describe(cpu, sizeof cpu);
-    b->json.out = &b->out;
-    oc_jw_open(&b->json, '{');
-    oc_jw_kstr(&b->json, "cpu", cpu);
-    oc_jw_ki64(&b->json, "cores", oc_par_cores());
-    oc_jw_key(&b->json, "peers");
-    oc_jw_open(&b->json, '[');
+    results all = {0};
+    oc_buf text = {0};
+    oc_err err = {0};
+    oc_status st = results_read(o->print, &all, &err);
+    if (st == OC_OK)
+        results_print(&all, &text);
+    else
+        fprintf(stderr, "bench_models: %s\n", err.msg);
+    say(stdout, &text);
+    results_release(&all);
+    return st == OC_OK ? 0 : 1;
+}
+
+static int run(bench *b, const char *self)
+{
+    start_peers(b, self);
+    if (b->peer[0].reason[0]) {
+        fprintf(stderr, "bench_models: %s: %s\n", b->peer[0].name, b->peer[0].reason);
+        return 1;
+    }
+    for (int p = 1; p < b->n_peers; p++)
+        if (b->peer[p].reason[0])
+            fprintf(stderr, "bench_models: %s is not here: %s\n", b->peer[p].name,
+                    b->peer[p].reason);
+    all_rows(b);
+    if (!b->o.append && !b->o.json) {
+        oc_buf text = {0};
+        results_summary(&b->all, &text);
+        say(stdout, &text);
+    }
     for (int p = 0; p < b->n_peers; p++)
-        if (!b->peer[p].reason[0])
-            oc_jw_str(&b->json, b->peer[p].name);
-    oc_jw_close(&b->json, ']');
-    oc_jw_key(&b->json, "rows");
-    oc_jw_open(&b->json, '[');
-}
-
-/* On standard error: who else used the machine while the rows were measured. */
-static void verdict(const bench *b, oc_watch *w)
-{
-    oc_machine m;
-    oc_finding f[OC_MAX_FINDINGS];
-    int32_t threads = 1;
-    for (int i = 0; i < b->o.n_threads; i++)
-        threads = OC_MAX(threads, (int32_t)b->o.threads[i]);
-    oc_watch_end(w, &m);
-    int n = oc_doctor(&m, threads, f);
-    for (int i = 0; i < n; i++)
-        if (f[i].spoils)
-            fprintf(stderr, "bench_models: these times are disturbed: %s: %s\n", f[i].what,
-                    f[i].todo);
+        oc_peer_stop(&b->peer[p]);
+    return b->wrong ? 1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -533,29 +516,10 @@ int main(int argc, char **argv)
         fputs(help, stderr);
         return 2;
     }
-    start_peers(&b, argv[0]);
-    if (b.peer[0].reason[0]) {
-        fprintf(stderr, "bench_models: %s: %s\n", b.peer[0].name, b.peer[0].reason);
-        return 1;
-    }
-    if (b.o.json)
-        json_head(&b);
-    else
-        head(&b);
-    oc_watch *watch = NULL;
-    (void)!oc_watch_begin("", getpid(), &watch, NULL); // without it there is no verdict
-    all_rows(&b);
-    verdict(&b, watch);
-    if (b.o.json) {
-        oc_jw_close(&b.json, ']');
-        oc_jw_close(&b.json, '}');
-        puts(oc_buf_cstr(&b.out));
-    }
-    for (int p = 0; p < b.n_peers; p++)
-        peer_stop(&b.peer[p]);
-    oc_buf_release(&b.out);
+    int rc = b.o.print ? print_file(&b.o) : run(&b, argv[0]);
+    results_release(&b.all);
     oc_strlist_release(&b.o.models);
     oc_strlist_release(&b.o.parts);
     oc_strlist_release(&b.o.precisions);
-    return b.wrong ? 1 : 0;
+    return rc;
 }

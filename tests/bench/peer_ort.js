@@ -1,4 +1,4 @@
-// ONNX Runtime in the model benchmark, through onnxruntime-node. Protocol: tests/bench/peers.h.
+// ONNX Runtime in the model benchmark, through onnxruntime-node. Protocol: core/measure/peer.h.
 // Graphs: MODEL-onnx/VARIANT.onnx, made by make_onnx.py; its own optimizations at level "all".
 'use strict';
 const fs = require('fs');

@@ -1,5 +1,5 @@
 /*
- * tests/bench/peer_ours.c - our side of the model benchmark, in the peers' own protocol (peers.h).
+ * tests/bench/peer_ours.c - our side of the model benchmark, in the peers' own protocol (core/measure/peer.h).
  *
  * Batches are packed: a note costs its own tokens, whatever LENGTH says of padding. The model
  * folders are MODEL-f32 and MODEL-int8.

@@ -2,7 +2,7 @@
 
 A plain BERT of stock layers (separate query, key and value, scores, masked softmax), weights from
 MODEL-f32/model.safetensors, batches padded with an attention mask as people run them. Protocol:
-tests/bench/peers.h. Needs torch and numpy.
+core/measure/peer.h. Needs torch and numpy.
 """
 import ctypes
 import json
@@ -60,20 +60,31 @@ class Layer(nn.Module):
         return self.ln2(x + self.drop(self.down(F.gelu(self.up(x)))))
 
 
+def read_folder(folder):
+    """(L, H, A, F, V, P), weights"""
+    w = read_safetensors(os.path.join(folder, "model.safetensors"))
+    with open(os.path.join(folder, "config.json")) as f:
+        c = json.load(f)
+    V = w["bert.embeddings.word_embeddings.weight"].shape[0]
+    return (c["num_hidden_layers"], c["hidden_size"], c["num_attention_heads"],
+            c["intermediate_size"], V, c["max_position_embeddings"]), w
+
+
 class Bert(nn.Module):
-    def __init__(self, folder, p=0.1):
+    """Of a folder, or "new:L2-H128-A4-F512-V30522" with random weights."""
+
+    def __init__(self, source, p=0.1):
         super().__init__()
-        w = read_safetensors(os.path.join(folder, "model.safetensors"))
-        with open(os.path.join(folder, "config.json")) as f:
-            c = json.load(f)
-        H, A, L = c["hidden_size"], c["num_attention_heads"], c["num_hidden_layers"]
-        V, P = w["bert.embeddings.word_embeddings.weight"].shape[0], c["max_position_embeddings"]
+        new = re.fullmatch(r"new:L(\d+)-H(\d+)-A(\d+)-F(\d+)-V(\d+)", source)
+        shape, w = ([int(n) for n in new.groups()] + [512], None) if new else read_folder(source)
+        L, H, A, ffn, V, P = shape
         self.word, self.pos = nn.Embedding(V, H), nn.Embedding(P, H)
         self.segment = nn.Embedding(2, H)
         self.ln, self.drop = nn.LayerNorm(H, eps=1e-12), nn.Dropout(p)
-        self.layer = nn.ModuleList(Layer(H, A, c["intermediate_size"], p) for _ in range(L))
+        self.layer = nn.ModuleList(Layer(H, A, ffn, p) for _ in range(L))
         self.pooler, self.classifier = nn.Linear(H, H), nn.Linear(H, 2)
-        self.load(w, L)
+        if w:
+            self.load(w, L)
 
     def load(self, w, L):
         names = {"word": "bert.embeddings.word_embeddings", "pos": "bert.embeddings.position_embeddings",
@@ -170,7 +181,8 @@ def get(model, variant):
     k = (model, variant)
     if k not in kept:
         # "a+b": an ensemble, one after another
-        kept[k] = [inference_model(m + "-f32", variant) for m in model.split("+")]
+        kept[k] = [inference_model(m if m.startswith("new:") else m + "-f32", variant)
+                   for m in model.split("+")]
     if variant.startswith("int8-"):
         torch.backends.quantized.engine = variant[5:]
     return kept[k]

@@ -1,4 +1,4 @@
-#include "tests/bench/peers.h"
+#include "core/measure/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,13 +10,13 @@
 
 enum { LINE = 8192 };
 
-static void absent(peer *p, const char *why)
+static void absent(oc_peer *p, const char *why)
 {
     snprintf(p->reason, sizeof p->reason, "%.199s", why);
-    peer_stop(p);
+    oc_peer_stop(p);
 }
 
-static bool spawn(peer *p, const char *const argv[], const char *log)
+static bool spawn(oc_peer *p, const char *const argv[], const char *log)
 {
     int in[2], out[2];
     if (pipe(in) != 0)
@@ -30,7 +30,7 @@ static bool spawn(peer *p, const char *const argv[], const char *log)
     if (p->pid == 0) {
         dup2(in[0], 0);
         dup2(out[1], 1);
-        int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        int err = open(log ? log : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0600);
         if (err >= 0)
             dup2(err, 2);
         for (int fd = 3; fd < 64; fd++)
@@ -40,8 +40,8 @@ static bool spawn(peer *p, const char *const argv[], const char *log)
             char *const *v;
         } a = {.c = argv};
         execvp(argv[0], a.v);
-        printf("absent %s: %s\n", argv[0], strerror(errno));
-        fflush(stdout);
+        dprintf(1, "absent %s: %s\n", argv[0],
+                strerror(errno)); // not what the parent's stdout holds
         _exit(127);
     }
     close(in[0]);
@@ -57,11 +57,11 @@ static bool spawn(peer *p, const char *const argv[], const char *log)
     return p->to && p->from;
 }
 
-static void take_variants(peer *p, char *list)
+static void take_variants(oc_peer *p, char *list)
 {
     char *save = NULL;
     for (char *v = strtok_r(list, "|", &save); v; v = strtok_r(NULL, "|", &save)) {
-        if (p->n_variants == PEER_MAX_VARIANTS)
+        if (p->n_variants == OC_PEER_MAX_VARIANTS)
             return;
         if (sscanf(v, "%15s %31s", p->variant[p->n_variants].part,
                    p->variant[p->n_variants].variant) == 2)
@@ -69,10 +69,10 @@ static void take_variants(peer *p, char *list)
     }
 }
 
-void peer_start(peer *p, const char *name, const char *const argv[], const char *log)
+void oc_peer_start(oc_peer *p, const char *name, const char *const argv[], const char *log)
 {
     char line[LINE];
-    *p = (peer){0};
+    *p = (oc_peer){0};
     snprintf(p->name, sizeof p->name, "%s", name);
     if (!spawn(p, argv, log)) {
         absent(p, "it could not be started");
@@ -95,7 +95,7 @@ void peer_start(peer *p, const char *name, const char *const argv[], const char 
         take_variants(p, bar + 1);
 }
 
-void peer_stop(peer *p)
+void oc_peer_stop(oc_peer *p)
 {
     if (p->to)
         fclose(p->to);
@@ -107,16 +107,16 @@ void peer_stop(peer *p)
     p->pid = 0;
 }
 
-static bool refuse(peer_reply *r, const char *why)
+static bool refuse(oc_peer_reply *r, const char *why)
 {
     snprintf(r->reason, sizeof r->reason, "%.199s", why);
     return false;
 }
 
-bool peer_ask(peer *p, const char *request, peer_reply *r)
+bool oc_peer_ask(oc_peer *p, const char *request, oc_peer_reply *r)
 {
     char line[LINE];
-    *r = (peer_reply){0};
+    *r = (oc_peer_reply){0};
     if (p->pid <= 0)
         return refuse(r, p->reason);
     fprintf(p->to, "%s\n", request);
@@ -128,7 +128,7 @@ bool peer_ask(peer *p, const char *request, peer_reply *r)
     if (strncmp(line, "ok", 2) != 0)
         return refuse(r, strncmp(line, "no ", 3) ? line : line + 3);
     char *at = line + 2, *end;
-    for (double v = strtod(at, &end); end != at && r->n < PEER_MAX_RUNS; v = strtod(at, &end)) {
+    for (double v = strtod(at, &end); end != at && r->n < OC_PEER_MAX_RUNS; v = strtod(at, &end)) {
         r->ms[r->n++] = v;
         at = end;
     }
