@@ -47,6 +47,7 @@ oc_status oc__fold_sparsity(oc_state *s, const oc_ev_sparsity *e, oc_err *err) O
 oc_status oc__fold_heads(oc_state *s, const oc_ev_heads *e, oc_err *err) OC_NODISCARD;
 oc_status oc__fold_ffn(oc_state *s, const oc_ev_ffn *e, oc_err *err) OC_NODISCARD;
 oc_status oc__fold_quant(oc_state *s, const oc_ev_quant *e, oc_err *err) OC_NODISCARD;
+oc_status oc__fold_cost(oc_state *s, const oc_ev_cost *e, oc_err *err) OC_NODISCARD;
 oc_status oc__fold_drift(oc_state *s, const oc_ev_drift *e, oc_err *err) OC_NODISCARD;
 
 #endif

@@ -71,6 +71,7 @@ static bool is_mark(const oc_event *e)
     case OC_EV_ffn_T:
     case OC_EV_quant_T:
     case OC_EV_drift_T:
+    case OC_EV_cost_T:
     case OC_EV_latency_T:
     case OC_EV_baseline_T:
     case OC_EV_candidate_T:

@@ -51,6 +51,7 @@ void oc_state_free(oc_state *s)
         oc_free(m->ffn);
         oc_free(m->quant);
         oc_free(m->drift);
+        oc_free(m->cost);
     }
     oc_free(s->stage);
     oc_free(s->run);

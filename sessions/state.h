@@ -109,6 +109,9 @@ typedef struct oc_model_state {
     oc_ev_drift *drift;
     int64_t n_drift;
     size_t cap_drift;
+    oc_ev_cost *cost;
+    int64_t n_cost;
+    size_t cap_cost;
 } oc_model_state;
 
 typedef struct oc_line { /* log, newest last */

@@ -150,6 +150,7 @@ static oc_status fold_one(oc_state *s, const oc_event *e, oc_err *err)
     case OC_EV_ffn_T: return oc__fold_ffn(s, &e->u.ffn, err);
     case OC_EV_quant_T: return oc__fold_quant(s, &e->u.quant, err);
     case OC_EV_drift_T: return oc__fold_drift(s, &e->u.drift, err);
+    case OC_EV_cost_T: return oc__fold_cost(s, &e->u.cost, err);
     case OC_EV_latency_T: return fold_latency(s, &e->u.latency, err);
     case OC_EV_baseline_T: return fold_baseline(s, &e->u.baseline, err);
     case OC_EV_candidate_T: return oc__fold_candidate(s, &e->u.candidate, err);

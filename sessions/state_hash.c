@@ -93,6 +93,7 @@ static void mix_model(uint64_t *h, const oc_model_state *m)
     ROWS(ffn, OC_EV_ffn_T)
     ROWS(quant, OC_EV_quant_T)
     ROWS(drift, OC_EV_drift_T)
+    ROWS(cost, OC_EV_cost_T)
 #undef ROWS
 }
 

@@ -99,6 +99,7 @@ oc_status oc__fold_candidate(oc_state *s, const oc_ev_candidate *e, oc_err *err)
 #define SAME_LAYER(a, b)  true
 OC_ROWS(sparsity, SAME_MATRIX)
 OC_ROWS(quant, SAME_MATRIX)
+OC_ROWS(cost, SAME_MATRIX)
 OC_ROWS(heads, SAME_LAYER)
 OC_ROWS(ffn, SAME_LAYER)
 OC_ROWS(drift, SAME_LAYER)

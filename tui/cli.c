@@ -34,7 +34,7 @@ static const oc_cli_command commands[] = {
     {"tokenize", "MODEL [TEXT]", "WordPiece tokens and ids of TEXT, or of each line of standard input", "json", oc_cli_tokenize, false},
     {"predict", "MODEL [DATA]", "logits and probabilities of each note", "json ids hidden text label id max-len threads task", oc_cli_predict, true},
     {"eval", "MODEL DATA", "accuracy, macro AUROC with its interval, AUPRC, F1", "json set text label id max-len threads task", oc_cli_eval, true},
-    {"bench", "[MODEL...]", "median and p95 latency by threads, batch and length; --doctor: what spoils timings here", "json threads batch length seconds doctor", oc_cli_bench, true},
+    {"bench", "[MODEL...]", "median and p95 latency by threads, batch and length; --layers: of each matrix; --paper: against the paper's ensemble; --doctor: what spoils timings here", "json threads batch length seconds doctor layers paper peer data text", oc_cli_bench, true},
     {"notes", "", "write synthetic admission notes in MIMIC-III layout", "task rows seed out first noise label-list", oc_cli_notes, false},
     {"manual", "PART", "the tables the man pages are made of", "", oc_cli_man, false},
 };
@@ -142,6 +142,10 @@ enum {
     O_DOCTOR,
     O_TENSORS,
     O_TOLERANCE,
+    O_LAYERS,
+    O_PAPER,
+    O_PEER,
+    O_DATA,
     O_PRECISION,
     O_DTYPE,
     O_CALIBRATE,
@@ -166,6 +170,8 @@ static const struct option options[] = {
     {"calibrate", required_argument, NULL, O_CALIBRATE}, {"observer", required_argument, NULL, O_OBSERVER}, {"percentile", required_argument, NULL, O_PERCENTILE},
     {"doctor", no_argument, NULL, O_DOCTOR}, {"tensors", no_argument, NULL, O_TENSORS}, {"tolerance", required_argument, NULL, O_TOLERANCE},
     {"help", no_argument, NULL, O_HELP}, {"version", no_argument, NULL, O_VERSION},
+    {"layers", no_argument, NULL, O_LAYERS}, {"paper", no_argument, NULL, O_PAPER}, {"peer", required_argument, NULL, O_PEER},
+    {"data", required_argument, NULL, O_DATA},
     {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -267,6 +273,10 @@ static bool take(oc_cli *c, int code, const char *v)
     case O_DOCTOR: c->doctor = true; return true;
     case O_TENSORS: c->tensors = true; return true;
     case O_TOLERANCE: return real(code, v, 0, 1e6, &c->tolerance);
+    case O_LAYERS: c->layers = true; return true;
+    case O_PAPER: c->paper = true; return true;
+    case O_PEER: c->peer = v; return true;
+    case O_DATA: c->data = v; return true;
     case O_PRECISION: return word(code, v, precisions, OC_COUNT(precisions), &c->precision);
     case O_DTYPE: return word(code, v, dtypes, OC_COUNT(dtypes), &c->dtype);
     case O_CALIBRATE: c->calibrate = v; return true;

@@ -17,6 +17,7 @@
 #include "core/engine/event.h"
 #include "core/engine/settings.h"
 #include "core/io/checkpoint.h"
+#include "core/measure/doctor.h"
 #include "sessions/workbench.h"
 
 typedef struct oc_cli {
@@ -24,7 +25,7 @@ typedef struct oc_cli {
     oc_strlist set;      /* --set K=V */
     const char *command; /* -c */
     const char *session;
-    bool json, headless, plain, help, version, doctor, tensors;
+    bool json, headless, plain, help, version, doctor, tensors, paper, layers;
     int64_t cols, rows_screen; /* --size */
     const char *as;            /* text ansi svg html json */
     double speed;
@@ -33,7 +34,7 @@ typedef struct oc_cli {
         *length;
     int64_t rows, first, seed, max_len;
     double noise, seconds, tolerance; /* tolerance < 0: not said */
-    const char *precision, *dtype, *calibrate, *observer;
+    const char *precision, *dtype, *calibrate, *observer, *peer, *data;
     double percentile;
 } oc_cli;
 
@@ -95,6 +96,11 @@ oc_status oc_cli_task(const oc_cli *c, const oc_checkpoint *k, oc_task *out,
 oc_status oc_cli_threads(const oc_cli *c, oc_err *err) OC_NODISCARD;
 /* cli_bench.c */
 int oc_cli_bench(oc_cli *c);
+/* What disturbed a measurement with up to `threads` threads, and how far the times of its widest row
+ * spread, on standard error; nothing when nothing did. */
+void oc_cli_disturbed(const oc_machine *m, int32_t threads, double spread);
+int oc_cli_paper(oc_cli *c);  /* cli_paper.c: bench --paper */
+int oc_cli_layers(oc_cli *c); /* cli_layers.c: bench MODEL --layers */
 /* cli_man.c */
 int oc_cli_man(oc_cli *c); /* manual PART: the tables as roff, for man/ */
 

@@ -215,34 +215,39 @@ static int doctor(const oc_cli *c)
     return rc != OC_EXIT_DONE || fine ? rc : OC_EXIT_NOT_ACCEPTED;
 }
 
-/* The same verdict about the time of a measurement, on standard error. */
-static void warn(const oc_cli *c, oc_watch *w)
+void oc_cli_disturbed(const oc_machine *m, int32_t threads, double spread)
 {
-    oc_machine m;
     oc_finding f[OC_MAX_FINDINGS];
-    oc_watch_end(w, &m);
-    int n = oc_doctor(&m, most_threads(c), f);
+    int n = oc_doctor(m, threads, f);
     for (int i = 0; i < n; i++)
         if (f[i].spoils)
             fprintf(stderr, "optimclm: these times are disturbed: %s: %s\n", f[i].what, f[i].todo);
+    if (spread > OC_LATENCY_NOISY)
+        fprintf(stderr,
+                "optimclm: the times of one row spread by %.0f %% (middle half of its runs): "
+                "measure again with more --seconds, or see bench --doctor\n",
+                100 * spread);
 }
 
-static void warn_spread(const bench *b)
+static double worst_spread(const bench *b)
 {
     double worst = 0;
     for (int i = 0; i < b->n; i++)
         worst = OC_MAX(worst, oc_latency_spread(&b->cases[i]));
-    if (worst > OC_LATENCY_NOISY)
-        fprintf(stderr,
-                "optimclm: the times of one row spread by %.0f %% (middle half of its runs): "
-                "measure again with more --seconds, or see bench --doctor\n",
-                100 * worst);
+    return worst;
 }
 
 int oc_cli_bench(oc_cli *c)
 {
     if (c->doctor)
         return c->arg.n == 1 ? doctor(c) : oc_cli_usage("bench --doctor takes no model folder");
+    if (c->paper)
+        return c->layers ? oc_cli_usage("bench takes --paper or --layers, not both")
+                         : oc_cli_paper(c);
+    if (c->peer || c->data || c->text)
+        return oc_cli_usage("--peer, --data and --text belong to bench --paper");
+    if (c->layers)
+        return oc_cli_layers(c);
     if (c->arg.n < 2 || c->arg.n > MAX_MODELS + 1)
         return oc_cli_usage("bench takes one to %d model folders", MAX_MODELS);
     bench b = {0};
@@ -262,17 +267,16 @@ int oc_cli_bench(oc_cli *c)
         st = oc_watch_begin("", getpid(), &watch, &err);
     if (st == OC_OK)
         st = oc_latency_measure(b.cases, b.n, c->seconds * 1000, never, NULL, &err);
+    oc_machine machine;
+    oc_watch_end(watch, &machine);
     oc_buf out = {0};
     int rc;
     if (st == OC_OK) {
         bench_print(c, &b, &out);
         rc = oc_cli_print(&out);
-        warn(c, watch);
-        warn_spread(&b);
+        oc_cli_disturbed(&machine, most_threads(c), worst_spread(&b));
     } else {
         rc = oc_cli_fail(&err);
-        oc_machine unused;
-        oc_watch_end(watch, &unused);
     }
     oc_buf_release(&out);
     for (int i = 0; i < b.n_models; i++)

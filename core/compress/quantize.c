@@ -324,8 +324,10 @@ static oc_status quantize_param(oc_job *job, const oc_model *model, const oc_par
 
 /* --- the model ------------------------------------------------------------------------------- */
 
-static bool wanted(const oc_param *p, const oc_quant_opts *o)
+static bool wanted(const oc_model *m, const oc_param *p, const oc_quant_opts *o)
 {
+    if (o->keep && o->keep[p - m->layout.param])
+        return false;
     if (oc_kind_is_embedding(p->kind))
         return o->embeddings;
     if (p->kind == OC_P_POOL_W || p->kind == OC_P_CLS_W)
@@ -339,11 +341,11 @@ static oc_status quantize_all(oc_job *job, const oc_model *m, const oc_quant_opt
     int64_t total = 0, done = 0;
     oc_meter meter;
     for (int32_t i = 0; i < m->layout.n; i++)
-        total += wanted(&m->layout.param[i], o) ? m->layout.param[i].n : 0;
+        total += wanted(m, &m->layout.param[i], o) ? m->layout.param[i].n : 0;
     oc_meter_start(&meter, job, "quantize", "weights", total);
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
-        if (!wanted(p, o))
+        if (!wanted(m, p, o))
             continue;
         OC_TRY(oc_job_poll(job, NULL, err));
         OC_TRY(quantize_param(job, m, p, o, name, &q[i], &scale[i], err));

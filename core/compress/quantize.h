@@ -22,6 +22,7 @@ typedef struct oc_quant_opts {
     oc_clip clip;
     double percentile; /* 50..100 */
     bool embeddings, head;
+    const bool *keep; /* [layout.n] borrowed: parameters that stay f32 all the same; NULL: none */
 } oc_quant_opts;
 oc_status oc_quant_opts_from(const oc_settings *s, oc_quant_opts *out, oc_err *err) OC_NODISCARD;
 

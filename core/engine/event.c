@@ -79,6 +79,9 @@ static const oc_event_field fields_quant[] = {OC_EV_quant(FS, FI, FD, FB, FV)};
 #define THIS drift
 static const oc_event_field fields_drift[] = {OC_EV_drift(FS, FI, FD, FB, FV)};
 #undef THIS
+#define THIS cost
+static const oc_event_field fields_cost[] = {OC_EV_cost(FS, FI, FD, FB, FV)};
+#undef THIS
 #define THIS latency
 static const oc_event_field fields_latency[] = {OC_EV_latency(FS, FI, FD, FB, FV)};
 #undef THIS

@@ -59,6 +59,8 @@
 #define OC_EV_quant(S, I, D, B, V)   S(model, 32) I(layer) S(matrix, 16) I(bits) D(max_err) D(sqnr_db) D(clipped) D(zeros) D(scale_min) D(scale_max) D(lo) D(hi) V(bins, 41)
 /* Error of a layer's output, quantized against f32, on the calibration notes (layer -1: embeddings, L: logits). */
 #define OC_EV_drift(S, I, D, B, V)   S(model, 32) I(layer) D(sqnr_db) D(max_err)
+/* What a product (a matrix, or "qkv", "kv") takes here in one forward pass, one thread; int8: it was quantized (quant.where). */
+#define OC_EV_cost(S, I, D, B, V)    S(model, 32) I(layer) S(matrix, 16) I(rows) I(out) I(in) D(f32_ms) D(int8_ms) I(runs) B(int8)
 #define OC_EV_latency(S, I, D, B, V) S(model, 32) S(precision, 16) I(threads) I(batch) I(length) D(median_ms) D(p95_ms) I(runs)
 /* A level to compare with: "majority", "naive Bayes". */
 #define OC_EV_baseline(S, I, D, B, V) S(name, 32) D(accuracy) D(auroc) D(auprc) D(f1)
@@ -73,7 +75,7 @@
 #define OC_EVENT_LIST(X)                                                                           \
     X(session) X(exit) X(command) X(setting) X(run) X(stage) X(stage_end) X(job) X(progress)       \
     X(data) X(model) X(step) X(eval) X(ckpt) X(cache) X(ensemble) X(sparsity) X(heads) X(ffn)      \
-    X(quant) X(drift) X(latency) X(baseline) X(candidate) X(undo) X(alert) X(note) X(log)
+    X(quant) X(drift) X(cost) X(latency) X(baseline) X(candidate) X(undo) X(alert) X(note) X(log)
 
 #define OC_EVF_S(name, bytes) char name[bytes];
 #define OC_EVF_I(name)        int64_t name;

@@ -372,6 +372,7 @@ static oc_status quantize(oc_pipeline *p, const char *run, const char *path, oc_
     oc_model *f32 = NULL;
     oc_encoded notes = {0};
     oc_quant_opts o;
+    bool *keep = NULL;
     oc_status rc;
     OC_TRY_GOTO(out, rc, oc_quant_opts_from(s, &o, err));
     OC_TRY_GOTO(out, rc, load_input(p, from, 3, &c, err));
@@ -380,6 +381,8 @@ static oc_status quantize(oc_pipeline *p, const char *run, const char *path, oc_
         rc = OC_FAIL(err, OC_STATE, "%s is quantized already", c->path);
         goto out;
     }
+    OC_TRY_GOTO(out, rc, oc_pipeline_where(p, c->model, run, &keep, err));
+    o.keep = keep;
     OC_TRY_GOTO(out, rc, oc_model_dup(c->model, &f32, err));
     OC_TRY_GOTO(out, rc, oc_quantize_model(p->job, c->model, &o, run, err));
     OC_TRY_GOTO(out, rc, save_and_reload(p, &c, run, path, err));
@@ -393,6 +396,7 @@ static oc_status quantize(oc_pipeline *p, const char *run, const char *path, oc_
                 oc_quantize_drift(p->job, f32, c->model, &notes, s->quant_notes, run, err));
     rc = oc_pipeline_candidate(p, c, run, "quantize", 0, err);
 out:
+    oc_free(keep);
     oc_encoded_release(&notes);
     oc_model_free(f32);
     oc_checkpoint_free(c);

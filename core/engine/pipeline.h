@@ -32,7 +32,7 @@
  */
 oc_status oc_pipeline_run(oc_job *job, const char *recipe, bool resume, oc_err *err) OC_NODISCARD;
 
-/* --- shared by pipeline.c, pipeline_data.c, pipeline_measure.c ------------------------------- */
+/* --- shared by pipeline.c, pipeline_data.c, pipeline_measure.c, pipeline_where.c ------------- */
 
 /* What is known of a candidate, for the acceptance rules; NaN or -1 until measured. */
 #define OC_MAX_MEASURED 64
@@ -80,6 +80,14 @@ oc_status oc_pipeline_evaluate(oc_pipeline *p, oc_err *err) OC_NODISCARD;
 oc_status oc_pipeline_bench(oc_pipeline *p, oc_err *err) OC_NODISCARD;
 /* The accept.* settings against what this run measured: an alert of level "accept" per rule not met. */
 void oc_pipeline_accept(oc_pipeline *p);
+
+/*
+ * pipeline_where.c: what quant.where=faster leaves in f32, measured at the first of bench.length
+ * (a cost event per product, a log event per matrix that is kept, or one that none is).
+ *   keep  out  owned [layout.n]; NULL when the setting is all
+ */
+oc_status oc_pipeline_where(oc_pipeline *p, const oc_model *m, const char *name, bool **keep,
+                            oc_err *err) OC_NODISCARD;
 
 /* Folder of teacher i: its model of this session, or the folder it was given as. */
 oc_status oc_pipeline_teacher_path(const oc_pipeline *p, int64_t i, char name[32],

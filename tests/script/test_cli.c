@@ -286,6 +286,19 @@ static void models_are_readable(void **state)
     assert_int_equal(oc_json_count(oc_json_get(j, "rows")), 2);
     oc_json_free(j);
     drop(&r);
+    r = sh("$B bench sessions/base/models/quantized --layers --seconds 0.2 --length 16 --json");
+    j = json_of(r.out);
+    assert_int_equal(oc_json_count(oc_json_get(j, "layers")), 5 + 2); // its one layer is the last
+    assert_true(oc_json_count(oc_json_get(j, "widths")) >= 2);
+    oc_json_free(j);
+    drop(&r);
+    refused(sh("$B bench sessions/base/models/quantized --layers --threads 2"), 2, "one thread");
+    refused(sh("$B bench sessions/base/models/quantized --layers --length 5000"), 2, "--length");
+    refused(sh("$B bench --peer x sessions/base/models/quantized"), 2, "bench --paper");
+    refused(sh("$B bench --paper a b"), 2, "one model folder");
+    refused(sh("$B bench --paper --peer ' '"), 2, "--peer is empty");
+    refused(sh("$B bench --paper --peer '/nowhere/python3 x.py'"), 1, "No such file");
+    refused(sh("$B bench --paper --data nothing.csv"), 1, "nothing.csv");
     // More threads than any machine has: always something to find.
     r = sh("$B bench --doctor --threads 1000 --json");
     assert_int_equal(r.rc, 3);
