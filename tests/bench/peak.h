@@ -38,7 +38,9 @@ OC_PEAK_LOOP(oc_peak_fma_512, "vfmadd231ps", "%%zmm")
 OC_PEAK_LOOP(oc_peak_dp_512, "vpdpbusd", "%%zmm")
 #    undef OC_PEAK_LOOP
 
-/* Four rounds of: multiply pairs of bytes, add pairs of words, add to a sum. */
+/* Four rounds of: multiply pairs of bytes, add pairs of words, add to a sum. A product of signed
+ * bytes needs one instruction more, to move the sign: on CPUs with three vector ports that alone
+ * takes its limit to about 80 % of this (measured 144 of 175 GOP/s). */
 static inline void oc_peak_madd_256(int64_t n)
 {
     __asm__ volatile(
