@@ -226,6 +226,17 @@ OC_UNUSED static void rec_layers(recording *r)
     q->n_bins = 41;
     for (int i = 0; i < 41; i++)
         q->bins[i] = i;
+    oc_ev_cost *cost = &rec_add(r, OC_EV_cost_T)->u.cost;
+    OC_EV_SET(cost->model, "quantized");
+    OC_EV_SET(cost->matrix, "qkv");
+    cost->layer = 1;
+    cost->rows = 128;
+    cost->out = 384;
+    cost->in = 128;
+    cost->f32_ms = 0.25;
+    cost->int8_ms = 0.0625;
+    cost->runs = 40;
+    cost->int8 = true;
     oc_ev_drift *d = &rec_add(r, OC_EV_drift_T)->u.drift;
     OC_EV_SET(d->model, "quantized");
     d->layer = -1;
