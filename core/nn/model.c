@@ -191,7 +191,7 @@ static oc_status check_param(const oc_model *m, int32_t i, oc_err *err)
     const char *from = m->from ? m->from : "the model", *part = "";
     int64_t at = -1;
     if (w->q) {
-        const int8_t *low = memchr(w->q, -128, (size_t)p->n);
+        const int8_t *low = memchr(w->q, 0x80, (size_t)p->n);
         if (low)
             return OC_FAIL(err, OC_FORMAT,
                            "%s: tensor %s holds -128 (entry %lld); -127 to 127 was expected", from,

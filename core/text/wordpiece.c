@@ -276,7 +276,7 @@ static inline size_t place_of(const uint64_t key[2])
 /* A word of more than MEMO_BYTES; *used: its bytes. */
 static bool put_long(oc_encoder *e, const unsigned char *s, size_t n, size_t *used)
 {
-    char w[MAX_CHARS];
+    char w[MAX_CHARS] = {0};
     size_t len = 0;
     for (; len < n && e->byte[s[len]] == B_WORD; len++)
         if (len < MAX_CHARS)
