@@ -160,6 +160,8 @@ static oc_status find_kept(const request *r, const notes *w, kept **out, oc_err 
     }
     drop(s);
     OC_TRY(oc_checkpoint_load(folder, 2, 1, &s->k, err));
+    if (train)
+        OC_TRY(oc_checkpoint_own(s->k, err)); // a borrowed model has no slab to train
     OC_TRY(oc_bert_new(s->k->model, &lim, &s->bert, err));
     if (train)
         OC_TRY(make_training(s, err));
