@@ -344,7 +344,9 @@ oc_status oc_dir_list(const char *path, oc_strlist *out, oc_err *err)
             rc = oc_strlist_add(out, e->d_name, strlen(e->d_name), err);
     }
     closedir(d);
-    if (out->n > 1)
+    if (rc != OC_OK)
+        oc_strlist_release(out);
+    else if (out->n > 1)
         qsort(out->item, (size_t)out->n, sizeof *out->item, by_name);
     return rc;
 }
