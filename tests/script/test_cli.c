@@ -2,93 +2,12 @@
  * The program as a user types it: exit statuses, messages, JSON, bad inputs, the same bits for any
  * thread count, and a run that was killed and resumed. The binary comes from OC_BINARY.
  */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/str.h"
-
-static char dir[] = "/tmp/oc-cli-XXXXXX";
-static char binary[OC_PATH_MAX];
-
-typedef struct result {
-    int rc;
-    char *out, *err; /* owned */
-} result;
-
-static char *slurp(const char *path)
-{
-    char *text;
-    size_t n;
-    assert_int_equal(oc_file_read(path, 1 << 26, &text, &n, NULL), OC_OK);
-    return text;
-}
-
-static void drop(result *r)
-{
-    oc_free(r->out);
-    oc_free(r->err);
-}
-
-/* Run a shell line in the test's folder; $B is the program. */
-static result sh(const char *fmt, ...) OC_PRINTF(1, 2);
-static result sh(const char *fmt, ...)
-{
-    char line[8192], all[16384];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    snprintf(
-        all, sizeof all,
-        "cd %s && B=%s && export B OPTIMCLM_SESSIONS=%s/sessions HOME=%s && { %s; } >out.txt 2>err.txt </dev/null",
-        dir, binary, dir, dir, line);
-    int st = system(all);
-    char path[OC_PATH_MAX];
-    result r = {.rc = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st)};
-    snprintf(path, sizeof path, "%s/out.txt", dir);
-    r.out = slurp(path);
-    snprintf(path, sizeof path, "%s/err.txt", dir);
-    r.err = slurp(path);
-    return r;
-}
-
-static void write_in_dir(const char *name, const char *text)
-{
-    char path[OC_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    assert_int_equal(oc_file_write(path, text, strlen(text), NULL), OC_OK);
-}
-
-/* The exit status, and a sentence that holds the words. */
-static void refused(result r, int rc, const char *words)
-{
-    if (r.rc != rc || !strstr(r.err, words))
-        fail_msg("exit %d (expected %d), expected '%s' in:\n%s", r.rc, rc, words, r.err);
-    if (strstr(r.err, "Sanitizer") || strstr(r.err, "core dumped"))
-        fail_msg("crash:\n%s", r.err);
-    drop(&r);
-}
-
-static void done(result r)
-{
-    if (r.rc != 0)
-        fail_msg("exit %d:\n%s", r.rc, r.err);
-    drop(&r);
-}
+#include "tests/script/shell.h"
 
 static const char tiny[] =
     "{\"task\": \"mortality\", \"data.source\": \"notes\", \"data.rows_train\": 96, \"data.rows_valid\": 48, \"data.rows_test\": 64,"
@@ -100,27 +19,10 @@ static const char tiny[] =
 static int setup(void **state)
 {
     (void)state;
-    const char *b = getenv("OC_BINARY");
-    if (!realpath(b ? b : "build/release/optimclm", binary))
-        binary[0] = 0;
-    if (!mkdtemp(dir))
+    if (!shell_open())
         return -1;
     write_in_dir("tiny.json", tiny);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return oc_remove_tree(dir, NULL) == OC_OK ? 0 : -1;
-}
-
-static void need_binary(void)
-{
-    if (!binary[0]) {
-        print_message("skipped: no program at OC_BINARY\n");
-        skip();
-    }
 }
 
 /* One finished session that the tests below read: "base". */
@@ -195,9 +97,7 @@ static void the_final_table(void **state)
     r = sh("$B export base json base.json");
     assert_int_equal(r.rc, 0);
     drop(&r);
-    char path[OC_PATH_MAX];
-    snprintf(path, sizeof path, "%s/base.json", dir);
-    char *text = slurp(path);
+    char *text = slurp("base.json");
     oc_json *j = json_of(text);
     static const char *const want[] = {"teacher-1", "teacher-2", "ensemble", "student",
                                        "pruned",    "recovered", "quantized"};
@@ -527,5 +427,5 @@ int main(void)
         cmocka_unit_test(man_pages_agree),
         cmocka_unit_test(bundled_recipes_are_valid),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, shell_close);
 }

@@ -5,13 +5,13 @@
  *
  * PYTHON and NODE name the interpreters (/usr/bin/python3, node); node looks in NODE_PATH.
  */
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/base/json.h"
 #include "core/compress/quantize.h"
 #include "core/io/export.h"
 #include "tests/unit/compress_testing.h"
+
+#include "tests/script/shell.h"
 
 /* Largest |difference| of a logit. Observed: 3e-7. */
 #define F32_BOUND 1e-4
@@ -26,72 +26,7 @@
 
 #define PEER_ABSENT 77
 
-static char dir[] = "/tmp/oc-export-XXXXXX";
-static char binary[OC_PATH_MAX], scripts[OC_PATH_MAX];
-
-typedef struct result {
-    int rc;
-    char *out, *err; /* owned */
-} result;
-
-static char *slurp(const char *name)
-{
-    char path[OC_PATH_MAX], *text;
-    size_t n;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    OK(oc_file_read(path, 1 << 26, &text, &n, &err));
-    return text;
-}
-
-/* Run a shell line in the test's folder; $B is the program, $I the scripts. */
-static result sh(const char *fmt, ...) OC_PRINTF(1, 2);
-static result sh(const char *fmt, ...)
-{
-    char line[4096], all[16384];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    snprintf(all, sizeof all,
-             "cd %s && B=%s I=%s PYTHON=${PYTHON:-/usr/bin/python3} NODE=${NODE:-node} && export "
-             "OMP_NUM_THREADS=1 && { %s; } >out.txt 2>err.txt </dev/null",
-             dir, binary, scripts, line);
-    int st = system(all);
-    return (result){.rc = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st),
-                    .out = slurp("out.txt"),
-                    .err = slurp("err.txt")};
-}
-
-static void drop(result *r)
-{
-    oc_free(r->out);
-    oc_free(r->err);
-}
-
-static void done(result r)
-{
-    if (r.rc != 0)
-        fail_msg("exit %d:\n%s", r.rc, r.err);
-    drop(&r);
-}
-
-/* The exit status, and one sentence that holds the words. */
-static void refused(result r, int rc, const char *words)
-{
-    if (r.rc != rc || !strstr(r.err, words))
-        fail_msg("exit %d (expected %d), expected '%s' in:\n%s", r.rc, rc, words, r.err);
-    const char *line = strchr(r.err, '\n');
-    if (!line || line[1] || *r.out || strstr(r.err, "Sanitizer"))
-        fail_msg("more than one sentence:\n%s%s", r.out, r.err);
-    drop(&r);
-}
-
-static void write_in_dir(const char *name, const char *text)
-{
-    char path[OC_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    OK(oc_file_write(path, text, strlen(text), &err));
-}
+static char scripts[OC_PATH_MAX];
 
 static bool there(const char *name)
 {
@@ -205,29 +140,16 @@ static void make_inputs(void)
 static int setup(void **state)
 {
     (void)state;
-    const char *b = getenv("OC_BINARY");
-    if (!realpath(b ? b : "build/release/optimclm", binary))
-        binary[0] = 0;
-    if (!realpath("tests/interop", scripts) || !mkdtemp(dir) || select_kernels(state) != 0)
+    if (!realpath("tests/interop", scripts) || !shell_open() || select_kernels(state) != 0)
         return -1;
+    snprintf(
+        shell_first, sizeof shell_first,
+        "I=%s PYTHON=${PYTHON:-/usr/bin/python3} NODE=${NODE:-node} && export OMP_NUM_THREADS=1",
+        scripts);
     for (int i = 0; i < OC_COUNT(models); i++)
         make_model(models[i].name, models[i].int8);
     make_inputs();
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return oc_remove_tree(dir, NULL) == OC_OK ? 0 : -1;
-}
-
-static void need_binary(void)
-{
-    if (!binary[0]) {
-        print_message("skipped: no program at OC_BINARY\n");
-        skip();
-    }
 }
 
 /* --- comparing --------------------------------------------------------------------------------- */
@@ -450,25 +372,34 @@ static void options_that_do_not_fit(void **state)
 {
     (void)state;
     need_binary();
-    refused(sh("$B export plain gguf out"), 2, "unknown export format 'gguf'");
-    refused(sh("$B export plain hf"), 2, "export takes");
-    refused(sh("$B export plain hf out --precision f32"), 2, "--precision is for onnx");
-    refused(sh("$B export plain onnx out --dtype f16"), 2, "--dtype is for hf and torch");
-    refused(sh("$B export plain onnx out --precision int4"), 2, "one of f32");
-    refused(sh("$B export int8 onnx out --precision int8-static"), 2, "needs --calibrate");
-    refused(sh("$B export int8 onnx out --calibrate notes.csv"), 2, "int8-static only");
-    refused(sh("$B export plain onnx out --precision int8-dynamic"), 1, "no int8 weights");
-    refused(sh("$B export narrow hf out"), 1, "head_size 7 does not divide hidden_size 32");
-    refused(sh("$B export nothing hf out"), 1, "nothing");
-    refused(sh("$B export x csv out --precision f32"), 2, "for a model");
+    refused_in_one("export", sh("$B export plain gguf out"), 2, "unknown export format 'gguf'");
+    refused_in_one("export", sh("$B export plain hf"), 2, "export takes");
+    refused_in_one("export", sh("$B export plain hf out --precision f32"), 2,
+                   "--precision is for onnx");
+    refused_in_one("export", sh("$B export plain onnx out --dtype f16"), 2,
+                   "--dtype is for hf and torch");
+    refused_in_one("export", sh("$B export plain onnx out --precision int4"), 2, "one of f32");
+    refused_in_one("export", sh("$B export int8 onnx out --precision int8-static"), 2,
+                   "needs --calibrate");
+    refused_in_one("export", sh("$B export int8 onnx out --calibrate notes.csv"), 2,
+                   "int8-static only");
+    refused_in_one("export", sh("$B export plain onnx out --precision int8-dynamic"), 1,
+                   "no int8 weights");
+    refused_in_one("export", sh("$B export narrow hf out"), 1,
+                   "head_size 7 does not divide hidden_size 32");
+    refused_in_one("export", sh("$B export nothing hf out"), 1, "nothing");
+    refused_in_one("export", sh("$B export x csv out --precision f32"), 2, "for a model");
     write_in_dir("columns.csv", "a,b\n1,2\n");
     write_in_dir("empty.csv", "text\n");
-    refused(sh("$B export int8 onnx out --precision int8-static --calibrate columns.csv"), 1,
-            "text");
-    refused(sh("$B export int8 onnx out --precision int8-static --calibrate empty.csv"), 1,
-            "empty.csv");
-    refused(sh("$B export int8 onnx out --precision int8-static --calibrate none.csv"), 1,
-            "none.csv");
+    refused_in_one("export",
+                   sh("$B export int8 onnx out --precision int8-static --calibrate columns.csv"), 1,
+                   "text");
+    refused_in_one("export",
+                   sh("$B export int8 onnx out --precision int8-static --calibrate empty.csv"), 1,
+                   "empty.csv");
+    refused_in_one("export",
+                   sh("$B export int8 onnx out --precision int8-static --calibrate none.csv"), 1,
+                   "none.csv");
     assert_false(there("out"));
     assert_false(there("out.saving"));
 }
@@ -479,17 +410,19 @@ static void places_that_do_not_fit(void **state)
     need_binary();
     done(sh("mkdir theirs other && echo x >theirs/notes.txt && echo x >file && echo x >y.onnx && "
             "cp plain/* other"));
-    refused(sh("$B export plain hf theirs"), 1, "holds notes.txt");
-    refused(sh("$B export plain hf file"), 1, "file is a file");
-    refused(sh("$B export plain onnx y.onnx"), 1, "no export of ours");
-    refused(sh("$B export plain hf plain"), 1, "the model itself");
-    refused(sh("$B export int8 hf other"), 1, "not an export we wrote");
-    refused(sh("$B export plain hf /proc/nothing"), 1, "/proc");
-    refused(sh("$B export plain onnx /proc/nothing.onnx"), 1, "/proc");
-    refused(sh("$B export plain hf /dev/full"), 1, "/dev/full is a file");
+    refused_in_one("export", sh("$B export plain hf theirs"), 1, "holds notes.txt");
+    refused_in_one("export", sh("$B export plain hf file"), 1, "file is a file");
+    refused_in_one("export", sh("$B export plain onnx y.onnx"), 1, "no export of ours");
+    refused_in_one("export", sh("$B export plain hf plain"), 1, "the model itself");
+    refused_in_one("export", sh("$B export int8 hf other"), 1, "not an export we wrote");
+    refused_in_one("export", sh("$B export plain hf /proc/nothing"), 1, "/proc");
+    refused_in_one("export", sh("$B export plain onnx /proc/nothing.onnx"), 1, "/proc");
+    refused_in_one("export", sh("$B export plain hf /dev/full"), 1, "/dev/full is a file");
     // A disk that is full, or as good: no file may grow past 4 KiB.
-    refused(sh("trap '' XFSZ; ulimit -f 8; $B export plain hf full"), 1, "cannot write");
-    refused(sh("trap '' XFSZ; ulimit -f 8; $B export plain onnx full.onnx"), 1, "cannot write");
+    refused_in_one("export", sh("trap '' XFSZ; ulimit -f 8; $B export plain hf full"), 1,
+                   "cannot write");
+    refused_in_one("export", sh("trap '' XFSZ; ulimit -f 8; $B export plain onnx full.onnx"), 1,
+                   "cannot write");
     result r = sh("ls -d full* *.saving *.tmp-* 2>/dev/null; cat y.onnx; ls theirs");
     assert_string_equal(r.out, "x\nnotes.txt\n");
     drop(&r);
@@ -536,5 +469,5 @@ int main(void)
         cmocka_unit_test(onnx_holds_real_shapes), cmocka_unit_test(options_that_do_not_fit),
         cmocka_unit_test(places_that_do_not_fit), cmocka_unit_test(out_of_memory),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, shell_close);
 }

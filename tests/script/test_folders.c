@@ -3,83 +3,11 @@
  * verified, and hostile ones refused in one sentence, in no time, with nothing changed on disk. The
  * binary comes from OC_BINARY.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "core/base/alloc.h"
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "tests/unit/compress_testing.h"
 
-static char dir[] = "/tmp/oc-folders-XXXXXX";
-static char binary[OC_PATH_MAX];
-
-typedef struct result {
-    int rc;
-    char *out, *err; /* owned */
-} result;
-
-static char *slurp(const char *name)
-{
-    char path[OC_PATH_MAX], *text;
-    size_t n;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    OK(oc_file_read(path, 1 << 24, &text, &n, &err));
-    return text;
-}
-
-/* Run a shell line in the test's folder; $B is the program, which may not take long. */
-static result sh(const char *fmt, ...) OC_PRINTF(1, 2);
-static result sh(const char *fmt, ...)
-{
-    char line[4096], all[16384];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    snprintf(all, sizeof all,
-             "cd %s && B='timeout 60 %s' && export OMP_NUM_THREADS=1 HOME=%s && { %s; } >out.txt "
-             "2>err.txt </dev/null",
-             dir, binary, dir, line);
-    int st = system(all);
-    return (result){.rc = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st),
-                    .out = slurp("out.txt"),
-                    .err = slurp("err.txt")};
-}
-
-static void drop(result *r)
-{
-    oc_free(r->out);
-    oc_free(r->err);
-}
-
-static void done(result r)
-{
-    if (r.rc != 0)
-        fail_msg("exit %d:\n%s", r.rc, r.err);
-    drop(&r);
-}
-
-/* The exit status, and one sentence that holds the words. */
-static void refused(const char *what, result r, int rc, const char *words)
-{
-    if (r.rc != rc || !strstr(r.err, words))
-        fail_msg("%s: exit %d (expected %d), expected '%s' in:\n%s", what, r.rc, rc, words, r.err);
-    const char *line = strchr(r.err, '\n');
-    if (!line || line[1] || *r.out || strstr(r.err, "Sanitizer"))
-        fail_msg("%s: more than one sentence:\n%s%s", what, r.out, r.err);
-    drop(&r);
-}
+#include "tests/script/shell.h"
 
 static oc_json *json_of(result r)
 {
@@ -93,11 +21,10 @@ static oc_json *json_of(result r)
 static int setup(void **state)
 {
     (void)state;
-    const char *b = getenv("OC_BINARY");
-    if (!realpath(b ? b : "build/release/optimclm", binary))
-        binary[0] = 0;
-    if (!mkdtemp(dir) || oc_kernels_select(&err) != OC_OK)
+    if (!shell_open() || oc_kernels_select(&err) != OC_OK)
         return -1;
+    // Nothing here takes long: what hangs is ended.
+    snprintf(shell_first, sizeof shell_first, "B='timeout 60 %s' OMP_NUM_THREADS=1", binary);
     char path[OC_PATH_MAX];
     oc_dims d = small_dims(3, 16, 2, 24, 2);
     d.F[2] = 20;
@@ -113,20 +40,6 @@ static int setup(void **state)
     snprintf(path, sizeof path, "%s/ids.jsonl", dir);
     OK(oc_file_write(path, ids, sizeof ids - 1, &err));
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return oc_remove_tree(dir, NULL) == OC_OK ? 0 : -1;
-}
-
-static void need_binary(void)
-{
-    if (!binary[0]) {
-        print_message("skipped: no program at OC_BINARY\n");
-        skip();
-    }
 }
 
 /* --- inspect and verify ----------------------------------------------------------------------- */
@@ -188,10 +101,12 @@ static void verify_finds_the_layer(void **state)
     assert_non_null(strstr(r.out, "beyond"));
     drop(&r);
     done(sh("$B verify changed ref.safetensors --tolerance 100"));
-    refused("usage", sh("$B verify good"), 2, "verify takes");
-    refused("no reference", sh("$B verify good nothing.safetensors"), 1, "nothing.safetensors");
-    refused("no inputs", sh("$B verify good good/model.safetensors"), 1, "there is no input_ids");
-    refused("a folder", sh("$B verify good good"), 1, "is a folder");
+    refused_in_one("usage", sh("$B verify good"), 2, "verify takes");
+    refused_in_one("no reference", sh("$B verify good nothing.safetensors"), 1,
+                   "nothing.safetensors");
+    refused_in_one("no inputs", sh("$B verify good good/model.safetensors"), 1,
+                   "there is no input_ids");
+    refused_in_one("a folder", sh("$B verify good good"), 1, "is a folder");
     done(sh("rm ref.safetensors"));
 }
 
@@ -301,7 +216,7 @@ static void all_refuse(const char *what, const char *words)
     result before = sh(
         "find . ! -path ./out.txt ! -path ./err.txt ! -name . -printf '%%p %%y %%s %%T@ %%l\\n' | sort");
     for (int i = 0; i < OC_COUNT(command); i++)
-        refused(what, sh("$B %s", command[i]), 1, words);
+        refused_in_one(what, sh("$B %s", command[i]), 1, words);
     result after = sh(
         "find . ! -path ./out.txt ! -path ./err.txt ! -name . -printf '%%p %%y %%s %%T@ %%l\\n' | sort");
     assert_string_equal(before.out, after.out);
@@ -323,7 +238,7 @@ static void hostile_files(void **state)
                     in_place[i].make));
             all_refuse(what, words);
             if (k > 0) // tokenize needs no weights
-                refused(what, sh("$B tokenize m w1"), 1, words);
+                refused_in_one(what, sh("$B tokenize m w1"), 1, words);
         }
     }
 }
@@ -345,5 +260,5 @@ int main(void)
         cmocka_unit_test(set_aside),        cmocka_unit_test(remarks_are_logged),
         cmocka_unit_test(hostile_files),    cmocka_unit_test(hostile_folders),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, shell_close);
 }
