@@ -2,8 +2,7 @@
  * core/compress/encode.h - a data set as one model reads it: token ids, packed.
  *
  * Ids say what a note says. They are kept in memory only, on the shelf of one run, never on disk:
- * the file would be as private as the notes and as large, and reading it would save little, since
- * tokenizing goes at memory's pace (tests/bench/bench_text.c) and the notes are there to be hashed.
+ * such a file would have to be kept as private as the notes themselves.
  */
 #ifndef OC_COMPRESS_ENCODE_H
 #define OC_COMPRESS_ENCODE_H
