@@ -22,47 +22,9 @@
 #include "core/io/checkpoint.h"
 #include "core/io/safetensors.h"
 #include "core/nn/bert.h"
+#include "tests/unit/folder_testing.h"
 
 static oc_err err;
-static char folder[64];
-
-/* In memory where there is such a place: hundreds of saves, each synced a dozen times. */
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/dev/shm/oc-ckpt-XXXXXX");
-    if (mkdtemp(folder))
-        return 0;
-    strcpy(folder, "/tmp/oc-ckpt-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return oc_remove_tree(folder, NULL) == OC_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][4096];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static const char *shared(const char *name)
-{
-    static char path[4096];
-    const char *dir = getenv("OC_SHARED_DATA");
-    snprintf(path, sizeof path, "%s/%s", dir ? dir : "../shared/data", name);
-    if (!oc_path_exists(path)) {
-        printf("skipped: %s is not here\n", path);
-        skip();
-    }
-    return path;
-}
 
 static void write_text(const char *path, const char *text)
 {

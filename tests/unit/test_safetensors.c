@@ -17,28 +17,9 @@
 #include "core/base/buf.h"
 #include "core/base/file.h"
 #include "core/io/safetensors.h"
+#include "tests/unit/folder_testing.h"
 
 static oc_err err;
-static char folder[] = "/tmp/oc-st-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return oc_remove_tree(folder, NULL) == OC_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 /* A file of header and `n_data` bytes of data: 0, 1, 2, ... */
 static const char *make_file(const char *header, size_t n_data)

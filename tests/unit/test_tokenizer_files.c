@@ -20,46 +20,9 @@
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/io/tokenizer_files.h"
+#include "tests/unit/folder_testing.h"
 
 static oc_err err;
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/dev/shm/oc-tok-XXXXXX");
-    if (mkdtemp(folder))
-        return 0;
-    strcpy(folder, "/tmp/oc-tok-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return oc_remove_tree(folder, NULL) == OC_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][4096];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static const char *shared(const char *name)
-{
-    static char path[4096];
-    const char *dir = getenv("OC_SHARED_DATA");
-    snprintf(path, sizeof path, "%s/%s", dir ? dir : "../shared/data", name);
-    if (!oc_path_exists(path)) {
-        printf("skipped: %s is not here\n", path);
-        skip();
-    }
-    return path;
-}
 
 /* The folder with nothing in it. */
 static void empty(void)

@@ -19,30 +19,11 @@
 #include "core/base/buf.h"
 #include "core/base/file.h"
 #include "core/io/torchbin.h"
+#include "tests/unit/folder_testing.h"
 
 #define PYTHON "/usr/bin/python3"
 
 static oc_err err;
-static char folder[] = "/tmp/oc-tb-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return oc_remove_tree(folder, NULL) == OC_OK ? 0 : -1;
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static const char *fixture(const char *name)
 {
