@@ -68,7 +68,7 @@ all: $(BIN)
 # The suffix of a kernel's file names its ISA; a compiler that does not know one builds without it.
 ISA_FLAGS :=
 FLAGS_avx512vnni := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
-FLAGS_amx        := $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
+FLAGS_amx        := $(FLAGS_avx512vnni) -mamx-tile -mamx-int8 -mamx-bf16
 knows = $(shell $(CC) $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
 ifneq (,$(filter x86_64% i%86-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
 $(BUILD)/core/kernels/%_avx2.o: ISA_FLAGS := -mavx2 -mfma

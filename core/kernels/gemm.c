@@ -17,6 +17,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/par.h"
+#include "core/kernels/gemm_x6.h"
 #include "core/kernels/kernels.h"
 #include "core/kernels/split.h"
 
@@ -24,6 +25,7 @@
 #define BLOCK_COLS 384
 #define BLOCK_K    384
 #define EIGHT      8 /* k that share a mark */
+#define X6_ROWS    128
 
 static int64_t div_up(int64_t a, int64_t b)
 {
@@ -54,9 +56,16 @@ static uint8_t *marks_of(float *panel, int64_t K)
     return (uint8_t *)(panel + oc_k->nr * K);
 }
 
-int64_t oc_pack_f32_floats(int64_t K, int64_t N)
+/* Does this B lie as the matrix unit wants it? */
+static bool on_x6(bool x6)
 {
-    return div_up(N, oc_k->nr) * panel_floats(K);
+    return x6 && oc_k->x6_tile;
+}
+
+int64_t oc_pack_f32_floats(int64_t K, int64_t N, bool x6)
+{
+    return on_x6(x6) ? div_up(N, OC_X6_TILE) * oc__x6_panel_floats(K)
+                     : div_up(N, oc_k->nr) * panel_floats(K);
 }
 
 typedef struct pack_job {
@@ -84,11 +93,15 @@ static void mark(float *panel, int64_t K)
 
 double oc_packed_f32_zero_share(const oc_packed_f32 *B)
 {
-    int64_t panels = div_up(B->N, oc_k->nr), eights = div_up(B->K, EIGHT), zero = 0;
-    for (int64_t q = 0; q < panels; q++)
-        for (int64_t i = 0; i < eights; i++)
+    bool x6 = on_x6(B->x6);
+    int64_t panels = div_up(B->N, x6 ? OC_X6_TILE : oc_k->nr), zero = 0;
+    int64_t blocks = div_up(B->K, x6 ? OC_X6_STEP : EIGHT);
+    for (int64_t q = 0; x6 && q < panels; q++)
+        zero += oc__x6_zero_steps(B->panel + q * oc__x6_panel_floats(B->K), B->K);
+    for (int64_t q = 0; !x6 && q < panels; q++)
+        for (int64_t i = 0; i < blocks; i++)
             zero += !marks_of(B->panel + q * panel_floats(B->K), B->K)[i];
-    return panels * eights > 0 ? (double)zero / (double)(panels * eights) : 0.0;
+    return panels * blocks > 0 ? (double)zero / (double)(panels * blocks) : 0.0;
 }
 
 static void pack_panels(void *ctx, int64_t begin, int64_t end, int worker)
@@ -106,12 +119,23 @@ static void pack_panels(void *ctx, int64_t begin, int64_t end, int worker)
     }
 }
 
-void oc_pack_f32(oc_mat B, int64_t K, int64_t N, float *dst)
+static void pack_panels_x6(void *ctx, int64_t begin, int64_t end, int worker)
 {
-    pack_job j = {.B = B, .K = K, .N = N, .dst = dst, .step = panel_floats(K)};
-    int64_t panels = div_up(N, oc_k->nr);
-    int64_t pieces = K * N < 32768 ? 1 : 2 * oc_par_workers();
-    oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), pack_panels, &j);
+    (void)worker;
+    const pack_job *j = ctx;
+    for (int64_t p = begin; p < end; p++)
+        oc__x6_pack_panel(j->B.p + p * OC_X6_TILE * j->B.cs, j->B.cs, j->B.rs, j->K,
+                          (int32_t)OC_MIN(OC_X6_TILE, j->N - p * OC_X6_TILE),
+                          j->dst + p * oc__x6_panel_floats(j->K));
+}
+
+void oc_pack_f32(oc_mat B, const oc_packed_f32 *to)
+{
+    bool x6 = on_x6(to->x6);
+    pack_job j = {.B = B, .K = to->K, .N = to->N, .dst = to->panel, .step = panel_floats(to->K)};
+    int64_t panels = div_up(to->N, x6 ? OC_X6_TILE : oc_k->nr);
+    int64_t pieces = to->K * to->N < 32768 ? 1 : 2 * oc_par_workers();
+    oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), x6 ? pack_panels_x6 : pack_panels, &j);
 }
 
 int64_t oc_gemm_scratch_floats(int64_t K)
@@ -240,6 +264,26 @@ static void finish_block(const gemm_job *j, int64_t m0, int64_t m1, int64_t n0, 
     }
 }
 
+/* Rows [m0, m1) x column panels [q0, q1) on the matrix unit, finished. */
+static void multiply_x6(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1)
+{
+    int64_t n0 = q0 * OC_X6_TILE, n1 = OC_MIN(q1 * OC_X6_TILE, j->N);
+    for (int64_t m = m0; m < m1; m += X6_ROWS) {
+        int64_t end = OC_MIN(m + X6_ROWS, m1);
+        oc_x6_job x = {.M = end - m,
+                       .N = n1 - n0,
+                       .K = j->K,
+                       .A = j->A.p + m * j->A.rs,
+                       .lda = j->A.rs,
+                       .panels = j->B->panel + q0 * oc__x6_panel_floats(j->K),
+                       .accumulate = j->accumulate,
+                       .C = j->C + m * j->ldc + n0,
+                       .ldc = j->ldc};
+        oc__gemm_x6(&x);
+        finish_block(j, m, end, n0, n1);
+    }
+}
+
 /* Row panels [p0, p1) x column panels [q0, q1), all of k, finished. */
 static void multiply_piece(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1,
                            float *scratch)
@@ -266,9 +310,13 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
     float *scratch = j->scratch ? j->scratch + worker * oc_gemm_scratch_floats(j->K) : NULL;
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
-        multiply_piece(j, oc__split_at(s->rows, r, s->n_rows),
-                       oc__split_at(s->rows, r + 1, s->n_rows), oc__split_at(s->cols, c, s->n_cols),
-                       oc__split_at(s->cols, c + 1, s->n_cols), scratch);
+        int64_t p0 = oc__split_at(s->rows, r, s->n_rows), q0 = oc__split_at(s->cols, c, s->n_cols);
+        int64_t p1 = oc__split_at(s->rows, r + 1, s->n_rows);
+        int64_t q1 = oc__split_at(s->cols, c + 1, s->n_cols);
+        if (on_x6(j->B->x6))
+            multiply_x6(j, p0 * OC_X6_TILE, OC_MIN(p1 * OC_X6_TILE, j->M), q0, q1);
+        else
+            multiply_piece(j, p0, p1, q0, q1, scratch);
     }
 }
 
@@ -276,7 +324,8 @@ void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 
                  const float *bias, oc_epilogue act, float *C, int64_t ldc, float *act_out,
                  float *scratch)
 {
-    assert(B->K == K && B->N == N && (A.cs == 1 || scratch));
+    bool x6 = on_x6(B->x6);
+    assert(B->K == K && B->N == N && (A.cs == 1 || (scratch && !x6)));
     if (M <= 0 || N <= 0)
         return;
     gemm_job j = {.M = M,
@@ -292,14 +341,15 @@ void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 
                   .act_out = act_out,
                   .scratch = scratch};
     j.split =
-        oc__split_plan(div_up(M, oc_k->mr), div_up(N, oc_k->nr), (double)M * (double)N * (double)K);
+        oc__split_plan(div_up(M, x6 ? OC_X6_TILE : oc_k->mr), div_up(N, x6 ? OC_X6_TILE : oc_k->nr),
+                       (double)M * (double)N * (double)K);
     oc_par_for(j.split.n_rows * j.split.n_cols, 1, multiply_pieces, &j);
 }
 
 int64_t oc_gemm_serial_floats(int64_t M, int64_t N, int64_t K)
 {
     (void)M;
-    return div_up(oc_pack_f32_floats(K, N) + oc_k->mr * K + 1, 16) * 16;
+    return div_up(oc_pack_f32_floats(K, N, false) + oc_k->mr * K + 1, 16) * 16;
 }
 
 /* B is packed whole and stays in L2; each panel of A passes over it once. So few columns share a

@@ -11,7 +11,8 @@
  *   - matmul: each output is one chain acc = fma(a[m,k], b[n,k], acc), k = 0, 1, ..., from 0 (or
  *     from the value already in C when accumulating); bias is added once at the end. Eight k at a
  *     time may be left out where a packed B holds zeros for all columns of a panel: fma(a, 0, acc)
- *     is acc, except where a is infinite or NaN, or acc is -0.
+ *     is acc, except where a is infinite or NaN, or acc is -0. Only products that allow it (x6), on
+ *     an ISA with a matrix unit for bf16, go another way, at least as exact (gemm_x6.h).
  *   - row reductions: OC_LANES partial sums, lane i takes elements i, i + OC_LANES, ...; lanes are
  *     combined in halves (i += i + 8, then 4, 2, 1).
  *   - exp, erf (as the normal distribution), tanh: our own polynomials, fma in a stated order.
@@ -37,6 +38,8 @@ typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_ISA_AMX, OC_N_ISAS
 
 /* What a matrix product does to each finished output element, in this order. */
 typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;
+
+struct oc_x6_tile; /* gemm_x6.h */
 
 typedef struct oc_kernels {
     oc_isa isa;
@@ -76,7 +79,13 @@ typedef struct oc_kernels {
      * K rounded up to qkr, cut anywhere at k % qkr == 0; the layout is private to the ISA. */
     void (*pack_s8_panel)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                           int8_t *dst);
-    /* A worker calls these around tiles of more than one row; NULL: nothing to do. */
+    /* f32 products on a matrix unit (gemm_x6.h); NULL: there is none. Rows of A f32 [m_used, K], or a
+     * step of B f32 [32, 32], into their parts; one output tile. */
+    void (*x6_split_rows)(const float *a, int64_t lda, int64_t K, int32_t m_used, uint16_t *dst);
+    void (*x6_split_columns)(const float *b, uint16_t *dst);
+    void (*x6_tile)(const struct oc_x6_tile *t);
+    /* A worker calls these around int8 tiles of more than one row and around x6 tiles; NULL: nothing
+     * to do. */
     void (*begin_s8)(void);
     void (*end_s8)(void);
 
@@ -153,16 +162,20 @@ typedef struct oc_mat {
     int64_t rs, cs; /* element (i, j) at p[i*rs + j*cs] */
 } oc_mat;
 
-/* B packed once for many products: K x N. */
+/*
+ * B packed once for many products: K x N. With x6, an ISA that has a matrix unit packs for it and
+ * multiplies there: as exact, but not the chain of the contract (gemm_x6.h). Others ignore it.
+ */
 typedef struct oc_packed_f32 {
     float
         *panel; /* arena, oc_pack_f32_floats: [ceil(N/nr)] of [K][nr] and marks of zeros (gemm.c) */
     int64_t K, N;
+    bool x6;
 } oc_packed_f32;
-int64_t oc_pack_f32_floats(int64_t K, int64_t N);
-void oc_pack_f32(oc_mat B, int64_t K, int64_t N, float *dst); /* parallel */
+int64_t oc_pack_f32_floats(int64_t K, int64_t N, bool x6);
+void oc_pack_f32(oc_mat B, const oc_packed_f32 *to); /* fills to->panel; parallel */
 
-/* Share of B's blocks (8 k x nr columns) that hold only zeros, which products leave out. */
+/* Share of B's blocks (8 k x nr columns, with x6 32 x 32) that hold only zeros, which products leave out. */
 double oc_packed_f32_zero_share(const oc_packed_f32 *B);
 
 /* Scratch floats one worker needs for oc_gemm_f32 (A panels). */

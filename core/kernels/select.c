@@ -57,8 +57,8 @@ static bool has_amx(void)
     unsigned a, b, c, d;
     if (!has_avx512vnni() || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return false;
-    bool tiles = d & (1U << 24), int8 = d & (1U << 25);
-    return tiles && int8 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    bool tiles = d & (1U << 24), int8 = d & (1U << 25), bf16 = d & (1U << 22);
+    return tiles && int8 && bf16 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 #elif defined(OC_HAVE_AMX)
 static bool has_amx(void)

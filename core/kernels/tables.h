@@ -134,6 +134,8 @@
         OC__KERNEL_FEW(avx512vnni),                                                                \
         OC__KERNEL_S8(amx, AMX),                                                                   \
         .begin_s8 = oc_k_begin_s8_amx, .end_s8 = oc_k_end_s8_amx,                                  \
+        .x6_split_rows = oc_k_x6_split_rows_amx,                                                   \
+        .x6_split_columns = oc_k_x6_split_columns_amx, .x6_tile = oc_k_x6_tile_amx,                \
     }
 /* clang-format on */
 
@@ -146,7 +148,10 @@ OC__KERNEL_DECL_FEW(avx2);
 OC__KERNEL_DECLS(avx512vnni);
 OC__KERNEL_DECL_FEW(avx512vnni);
 #endif
-#ifdef OC_HAVE_AMX /* int8 products alone; the rest is avx512vnni's */
+#ifdef OC_HAVE_AMX /* products alone; the rest is avx512vnni's */
+void oc_k_x6_split_rows_amx(const float *a, int64_t lda, int64_t K, int32_t m_used, uint16_t *dst);
+void oc_k_x6_split_columns_amx(const float *b, uint16_t *dst);
+void oc_k_x6_tile_amx(const struct oc_x6_tile *t);
 void oc_k_begin_s8_amx(void);
 void oc_k_end_s8_amx(void);
 void oc_k_gemm_s8_tile_amx(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,

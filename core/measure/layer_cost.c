@@ -180,15 +180,15 @@ static oc_status place_shared(bench *b, oc_err *err)
 static oc_status place_product(bench *b, product *p, oc_err *err)
 {
     int64_t n = columns(p, oc_k->nr), qn = columns(p, oc_k->qnr);
-    p->f32 = (oc_packed_f32){.K = p->K, .N = n};
+    p->f32 = (oc_packed_f32){.K = p->K, .N = n, .x6 = true};
     p->s8 = (oc_packed_s8){.scale = b->scale, .K = p->K, .N = qn, .Kp = round_up(p->K, 32)};
-    p->f32.panel = oc_calloc((size_t)oc_pack_f32_floats(p->K, n), sizeof(float));
+    p->f32.panel = oc_calloc((size_t)oc_pack_f32_floats(p->K, n, p->f32.x6), sizeof(float));
     p->s8.panel = oc_calloc(oc_pack_s8_bytes(p->K, qn), 1);
     for (int i = 0; i < 2; i++)
         p->ms[i] = oc_calloc(MAX_ROUNDS, sizeof(double));
     if (!p->f32.panel || !p->s8.panel || !p->ms[0] || !p->ms[1])
         return OC_FAIL(err, OC_NOMEM, "out of memory for timing products");
-    oc_pack_f32((oc_mat){b->wf, 1, p->K}, p->K, n, p->f32.panel);
+    oc_pack_f32((oc_mat){b->wf, 1, p->K}, &p->f32);
     oc_pack_s8(b->w, p->K, qn, p->s8.panel);
     return OC_OK;
 }

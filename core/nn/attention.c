@@ -48,7 +48,7 @@ typedef struct parts {
 static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
 {
     int64_t rows = block_rows(T), ld = stride_of(T), at = 0;
-    int64_t kt = oc_pack_f32_floats(D, T), kn = oc_pack_f32_floats(T, D);
+    int64_t kt = oc_pack_f32_floats(D, T, false), kn = oc_pack_f32_floats(T, D, false);
     int64_t size[9] = {kt,
                        OC_MAX(kt, kn),
                        train ? kn : 0,
@@ -57,7 +57,7 @@ static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
                        train ? rows * ld : 0,
                        train ? ld : 0,
                        rows * round_up(D, oc_k->nr),
-                       train ? oc_pack_f32_floats(rows, D) : 0};
+                       train ? oc_pack_f32_floats(rows, D, false) : 0};
     float **field[9] = {&p->kt, &p->v_or_vt, &p->kn, &p->q,    &p->s,
                         &p->ds, &p->mask,    &p->c,  &p->small};
     for (int i = 0; i < 9; i++) {

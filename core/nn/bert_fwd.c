@@ -79,7 +79,8 @@ static void run_rows(chain *j, int64_t n, oc_par_fn fn)
         return;
     }
     int64_t blocks = (n + workers * OC__BLOCK_ROWS - 1) / (workers * OC__BLOCK_ROWS) * workers;
-    int64_t grain = ((n + blocks - 1) / blocks + 3) / 4 * 4;
+    int64_t whole = oc_k->qmr >= 16 ? 16 : 4; // rows that a tile wastes none of
+    int64_t grain = ((n + blocks - 1) / blocks + whole - 1) / whole * whole;
     oc_par_for(n, OC_MIN(grain, OC__BLOCK_ROWS), fn, j);
 }
 

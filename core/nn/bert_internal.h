@@ -140,7 +140,7 @@ struct oc_bert {
 };
 
 /* Rows of a block: some tiles, so that weights are read few times, and its rows stay in L2. */
-#define OC__BLOCK_ROWS 96
+#define OC__BLOCK_ROWS 128
 
 /* Dropout between the attention's output and its residual; DistilBERT has none there. */
 static inline float oc__p_attn_out(const oc_dims *d)

@@ -46,6 +46,15 @@ static const float *norm_of(const oc_model *m, oc_kind k, int32_t l)
     return oc_model_at(m, k, l)->f32;
 }
 
+/* What sees only [CLS] rows, as a rule, stays off the matrix unit: too few to pay for its wider
+ * weights. Even where all rows go on (keep_hidden), so that logits are the same bits; and a quantized
+ * model's head gives the same bits on every ISA. */
+static bool on_unit(const oc_bert *b, oc_kind kind, int32_t l)
+{
+    bool last = l == b->m->dims.L - 1;
+    return l >= 0 && (!last || kind == OC_P_K_W || kind == OC_P_V_W);
+}
+
 /* Weights of one linear layer, packed at `panel` or, with own, in a place of its own. */
 static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind, int32_t l,
                          bool own, void *panel)
@@ -57,6 +66,7 @@ static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind,
     lin->bias = oc_model_at(b->m, bias, l)->f32;
     lin->param = (int32_t)(p - b->m->layout.param);
     lin->param_bias = lin->param + 1;
+    bool x6 = on_unit(b, kind, l);
     if (lin->wq)
         lin->s8 = (oc_packed_s8){
             .panel = own ? OC_PUSH(a, int8_t, oc_pack_s8_bytes(p->cols, p->rows)) : panel,
@@ -66,9 +76,10 @@ static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind,
             .Kp = round_up(p->cols, 32)};
     else
         lin->f32 = (oc_packed_f32){
-            .panel = own ? OC_PUSH(a, float, oc_pack_f32_floats(p->cols, p->rows)) : panel,
+            .panel = own ? OC_PUSH(a, float, oc_pack_f32_floats(p->cols, p->rows, x6)) : panel,
             .K = p->cols,
-            .N = p->rows};
+            .N = p->rows,
+            .x6 = x6};
 }
 
 /* `n` neighbours among q, k, v, the first of which is `first`, as one product. */
@@ -84,21 +95,31 @@ static oc__linear join(const oc__layer *y, const oc__linear *first, int n, int64
     return all;
 }
 
+static size_t packed_bytes(int64_t K, int64_t N, bool s8, bool x6)
+{
+    return s8 ? oc_pack_s8_bytes(K, N) : (size_t)oc_pack_f32_floats(K, N, x6) * sizeof(float);
+}
+
 static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
 {
     oc__layer *y = &b->layer[l];
     const oc_weight *w[3] = {oc_model_at(b->m, OC_P_Q_W, l), oc_model_at(b->m, OC_P_K_W, l),
                              oc_model_at(b->m, OC_P_V_W, l)};
     bool s8 = w[0]->q != NULL;
-    y->together = s8 == (w[1]->q != NULL) && s8 == (w[2]->q != NULL);
-    int64_t H = b->m->dims.H, floats = oc_pack_f32_floats(H, y->AD);
-    size_t bytes = s8 ? oc_pack_s8_bytes(H, y->AD) : (size_t)floats * sizeof(float);
+    int64_t H = b->m->dims.H;
+    // queries of [CLS] rows are a product of their own; others must lie as keys and values do
+    y->together = s8 == (w[1]->q != NULL) && s8 == (w[2]->q != NULL) &&
+                  (s8 || oc__is_cls(b, l) || on_unit(b, OC_P_Q_W, l));
+    const oc_kind kinds[3] = {OC_P_Q_W, OC_P_K_W, OC_P_V_W};
+    oc__linear *each[3] = {&y->q, &y->k, &y->v};
+    size_t bytes[4] = {0};
+    for (int i = 0; i < 3; i++)
+        bytes[i + 1] = bytes[i] + packed_bytes(H, y->AD, s8, on_unit(b, kinds[i], l));
     char *at = (char *)b->pack_qkv; // training: f32, one place for all layers
     if (!b->lim.train && y->together)
-        at = OC_PUSH(a, char, 3 * bytes);
-    place_linear(b, a, &y->q, OC_P_Q_W, l, !y->together, at);
-    place_linear(b, a, &y->k, OC_P_K_W, l, !y->together, at ? at + bytes : NULL);
-    place_linear(b, a, &y->v, OC_P_V_W, l, !y->together, at ? at + 2 * bytes : NULL);
+        at = OC_PUSH(a, char, bytes[3]);
+    for (int i = 0; i < 3; i++)
+        place_linear(b, a, each[i], kinds[i], l, !y->together, at ? at + bytes[i] : NULL);
     y->bias3 = OC_PUSH(a, float, 3 * y->W);
     y->scale3 = s8 ? OC_PUSH(a, float, 3 * y->W) : NULL;
     y->qkv = join(y, &y->q, 3, 0);
@@ -110,10 +131,10 @@ static void place_weights(oc_bert *b, oc_arena *a, widths w)
     int64_t H = b->m->dims.H;
     bool own = !b->lim.train;
     if (b->lim.train) {
-        b->pack_qkv = OC_PUSH(a, float, 3 * oc_pack_f32_floats(H, w.AD));
-        b->pack_o = OC_PUSH(a, float, oc_pack_f32_floats(w.AD, H));
-        b->pack_f1 = OC_PUSH(a, float, oc_pack_f32_floats(H, w.F));
-        b->pack_f2 = OC_PUSH(a, float, oc_pack_f32_floats(w.F, H));
+        b->pack_qkv = OC_PUSH(a, float, 3 * oc_pack_f32_floats(H, w.AD, true));
+        b->pack_o = OC_PUSH(a, float, oc_pack_f32_floats(w.AD, H, true));
+        b->pack_f1 = OC_PUSH(a, float, oc_pack_f32_floats(H, w.F, true));
+        b->pack_f2 = OC_PUSH(a, float, oc_pack_f32_floats(w.F, H, true));
     }
     for (int32_t l = 0; l < b->m->dims.L; l++) {
         oc__layer *y = &b->layer[l];
@@ -168,8 +189,8 @@ static int64_t pack_floats(const oc_dims *d, widths w)
 {
     int64_t floats = 0, wide[4] = {d->H, w.AD, w.F, d->K};
     for (int i = 0; i < 4; i++) {
-        floats = OC_MAX(floats, oc_pack_f32_floats(wide[i], d->H));
-        floats = OC_MAX(floats, oc_pack_f32_floats(d->H, wide[i]));
+        floats = OC_MAX(floats, oc_pack_f32_floats(wide[i], d->H, true));
+        floats = OC_MAX(floats, oc_pack_f32_floats(d->H, wide[i], true));
     }
     return floats;
 }
@@ -324,7 +345,7 @@ static void pack_linear(oc__linear *lin)
     if (lin->wq)
         oc_pack_s8(lin->wq, lin->I, lin->O, lin->s8.panel);
     else
-        oc_pack_f32((oc_mat){lin->w, 1, lin->I}, lin->I, lin->O, lin->f32.panel);
+        oc_pack_f32((oc_mat){lin->w, 1, lin->I}, &lin->f32);
 }
 
 /* Padding stays what the arena made it: 0. */

@@ -74,6 +74,12 @@ static void prune_blocks(float *w, int64_t N, int64_t K)
                 w[n * K + k] = 0.0f;
 }
 
+/* On the matrix unit, if there is one. */
+static void run_x6(line *l)
+{
+    run_forward(l);
+}
+
 static void run_gelu(line *l)
 {
     oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_GELU,
@@ -83,7 +89,7 @@ static void run_gelu(line *l)
 /* M = outputs, N = inputs, K = rows: dW += dy^T x, x packed each time as training does. */
 static void run_weight_grad(line *l)
 {
-    oc_pack_f32((oc_mat){l->b, l->N, 1}, l->K, l->N, l->pb.panel);
+    oc_pack_f32((oc_mat){l->b, l->N, 1}, &l->pb);
     oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, 1, l->M}, &l->pb, true, NULL, OC_EPI_NONE, l->c,
                 l->N, NULL, l->scratch);
 }
@@ -176,10 +182,12 @@ static void line_init(line *l)
     l->scratch =
         must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
                                                oc_gemm_serial_floats(M, N, K))));
-    l->pb = (oc_packed_f32){must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N))), K, N};
+    bool x6 = l->run == run_x6;
+    float *fp = must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N, x6)));
+    l->pb = (oc_packed_f32){.panel = fp, .K = K, .N = N, .x6 = x6};
     if (l->run == run_blocks)
         prune_blocks(l->b, N, K);
-    oc_pack_f32((oc_mat){l->b, 1, K}, K, N, l->pb.panel);
+    oc_pack_f32((oc_mat){l->b, 1, K}, &l->pb);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
     l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
     if (l->run == run_s8 || l->run == run_s8_only) {
@@ -272,6 +280,13 @@ static void add_all(oc_isa isa)
     add(isa, "f32 x W^T + b", run_forward, 8, 312, 312);
     add(isa, "f32 x W^T + b", run_forward, 1, 768, 768);
     add(isa, "f32 x W^T + b, gelu", run_gelu, 512, 1200, 312);
+    for (int64_t m = 1; oc_kernels_for(isa) && oc_kernels_for(isa)->x6_tile && m <= 512; m *= 8) {
+        int64_t rows = m == 64 ? 128 : m;
+        add(isa, "f32 x6", run_x6, rows, 312, 312);
+        add(isa, "f32 x6", run_x6, rows, 768, 768);
+        add(isa, "f32 x6", run_x6, rows, 3072, 768);
+        add(isa, "f32 x6", run_x6, rows, 768, 3072);
+    }
     add(isa, "f32 60 % zero blocks", run_blocks, 128, 768, 768);
     add(isa, "f32 60 % zero blocks", run_blocks, 1, 768, 768);
     add(isa, "f32 dW += dy^T x", run_weight_grad, 312, 312, 128);

@@ -81,9 +81,9 @@ static result run(const problem *p, const oc_kernels *k, const float *a, const f
         kt_buf_free(&scratch);
     } else {
         kt_buf scratch = kt_buf_new(oc_par_workers() * oc_gemm_scratch_floats(K), 5);
-        kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N), 1);
-        oc_pack_f32(B, K, N, panel.p);
-        oc_packed_f32 packed = {panel.p, K, N};
+        kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, false), 1);
+        oc_packed_f32 packed = {.panel = panel.p, .K = K, .N = N};
+        oc_pack_f32(B, &packed);
         float *out = p->out == 0 ? NULL : p->out == 1 ? r.C.p : r.act.p;
         oc_gemm_f32(M, N, K, A, &packed, p->accumulate, p->bias ? bias.p : NULL, p->act, r.C.p, ldc,
                     out, scratch.p);
@@ -365,13 +365,13 @@ static void packing_pads_with_zeros(void **state)
         for (int layout = 0; layout < N_LAYOUTS; layout++) {
             int64_t K = 19, N = 37, nr = oc_k->nr;
             kt_buf raw = kt_buf_new(view_floats(K, N), 1);
-            kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N), 1);
+            kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, false), 1);
             kt_fill(raw.p, raw.n, 3, 1.0f);
             oc_mat B = view(raw.p, K, N, layout);
-            oc_pack_f32(B, K, N, panel.p);
+            oc_pack_f32(B, &(oc_packed_f32){.panel = panel.p, .K = K, .N = N});
             for (int64_t n = 0; n < (N + nr - 1) / nr * nr; n++)
                 for (int64_t k = 0; k < K; k++) {
-                    int64_t step = oc_pack_f32_floats(K, nr); // one panel
+                    int64_t step = oc_pack_f32_floats(K, nr, false); // one panel
                     float got = panel.p[n / nr * step + k * nr + n % nr];
                     float want = n < N ? B.p[k * B.rs + n * B.cs] : 0.0f;
                     assert_true(memcmp(&got, &want, sizeof got) == 0);
@@ -405,13 +405,13 @@ static void check_zero_blocks(int64_t M, int64_t N, int64_t K, int percent, oc_i
 {
     oc_k = oc_kernels_for(isa);
     kt_buf a = kt_buf_new(M * K, 1), b = kt_buf_new(K * N, 2), c = kt_buf_new(M * N, 3);
-    kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N), 0);
+    kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, false), 0);
     kt_buf scratch = kt_buf_new(oc_par_workers() * oc_gemm_scratch_floats(K), 0);
     kt_fill(a.p, M * K, 1, 1.0f);
     kt_fill(b.p, K * N, 2, 1.0f);
     zero_blocks(b.p, K, N, percent);
-    oc_packed_f32 B = {panel.p, K, N};
-    oc_pack_f32((oc_mat){b.p, N, 1}, K, N, panel.p);
+    oc_packed_f32 B = {.panel = panel.p, .K = K, .N = N};
+    oc_pack_f32((oc_mat){b.p, N, 1}, &B);
     double share = oc_packed_f32_zero_share(&B);
     assert_true(percent == 0 ? share == 0 : percent == 100 ? share == 1 : share > 0 && share < 1);
     oc_gemm_f32(M, N, K, (oc_mat){a.p, K, 1}, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL,

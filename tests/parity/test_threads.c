@@ -4,6 +4,7 @@
  */
 #include "tests/grad/tiny.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/base/par.h"
@@ -270,7 +271,17 @@ static void test_masked_keys(void **state)
     oc_model_free(m);
 }
 
-/* The tables of all instruction sets give the same bits, f32 and integer. */
+/* Largest difference. */
+static double apart(const float *a, const float *b, int64_t n)
+{
+    double most = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+/* The tables of all instruction sets give the same bits, f32 and integer; but f32 layers on a matrix
+ * unit come as near as f32 allows. */
 static void check_isas(const oc_model *m)
 {
     const oc_kernels *used = oc_k;
@@ -289,6 +300,12 @@ static void check_isas(const oc_model *m)
             continue;
         }
         forward_all(m, &n.batch, simd);
+        if (oc_k->x6_tile && oc_model_is_f32(m)) {
+            double most = apart(ref, simd, floats);
+            print_message("%s: f32 within %.1e\n", oc_isa_name((oc_isa)isa), most);
+            assert_true(most < 1e-4); // observed 3.2e-5: softmax over scores of size 10 magnifies
+            continue;
+        }
         assert_memory_equal(ref, simd, (size_t)floats * sizeof *ref);
     }
     oc_k = used;

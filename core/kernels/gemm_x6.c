@@ -1,0 +1,119 @@
+/*
+ * Blocks, from the outside in: rows (their parts are made once and stay in L2), cuts of k, panels of
+ * B, row tiles. A panel's cut comes from wherever it lies, once for a block of rows: the tiles of the
+ * one before fetch it.
+ */
+#include "core/kernels/gemm_x6.h"
+
+#include <string.h>
+
+#include "core/base/attr.h"
+#include "core/kernels/kernels.h"
+
+enum {
+    BLOCK_TILES = 4, /* of rows */
+    CUT_STEPS = 12   /* of k */
+};
+
+static int64_t div_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t steps_of(int64_t K)
+{
+    return div_up(K, OC_X6_STEP);
+}
+
+int64_t oc__x6_panel_floats(int64_t K)
+{
+    return steps_of(K) * (OC_X6_PARTS / 2) + div_up(steps_of(K), 64) * 16;
+}
+
+static const uint8_t *marks_of(const float *panel, int64_t K)
+{
+    return (const uint8_t *)(panel + steps_of(K) * (OC_X6_PARTS / 2));
+}
+
+void oc__x6_pack_panel(const float *b, int64_t js, int64_t ks, int64_t K, int32_t used, float *dst)
+{
+    uint8_t *marks = (uint8_t *)dst + (marks_of(dst, K) - (const uint8_t *)dst);
+    float step[OC_X6_STEP * OC_X6_TILE];
+    for (int64_t k = 0; k < K; k += OC_X6_STEP, dst += OC_X6_PARTS / 2) {
+        int64_t kc = OC_MIN(OC_X6_STEP, K - k);
+        oc_k->pack_f32_panel(b + k * ks, js, ks, kc, used, OC_X6_TILE, step);
+        memset(step + kc * OC_X6_TILE, 0, (size_t)((OC_X6_STEP - kc) * OC_X6_TILE) * sizeof *step);
+        bool any = false;
+        for (int64_t i = 0; i < kc * OC_X6_TILE; i++)
+            any |= step[i] != 0.0f;
+        *marks++ = any;
+        oc_k->x6_split_columns(step, (uint16_t *)(void *)dst);
+    }
+}
+
+int64_t oc__x6_zero_steps(const float *panel, int64_t K)
+{
+    const uint8_t *marks = marks_of(panel, K);
+    int64_t n = 0;
+    for (int64_t s = 0; s < steps_of(K); s++)
+        n += !marks[s];
+    return n;
+}
+
+/* Rows [m0, m1), whose parts are at `rows`, x panel q x the n steps from s0 on. ahead: the panel's
+ * cut that comes next, or NULL. */
+static void multiply_panel(const oc_x6_job *j, int64_t m0, int64_t m1, int64_t q, int64_t s0,
+                           int64_t n, const uint16_t *rows, const float *ahead)
+{
+    const float *panel = j->panels + q * oc__x6_panel_floats(j->K);
+    const uint8_t *marks = marks_of(panel, j->K) + s0;
+    int16_t step[CUT_STEPS];
+    int32_t n_steps = 0;
+    for (int64_t s = 0; s < n; s++)
+        if (marks[s])
+            step[n_steps++] = (int16_t)s;
+    int64_t lines = n * OC_X6_PARTS * 2 / 64, calls = div_up(m1 - m0, OC_X6_TILE) * n_steps;
+    oc_x6_tile t = {.a = rows,
+                    .b = (const uint16_t *)(const void *)panel + s0 * OC_X6_PARTS,
+                    .step = step,
+                    .n_steps = n_steps,
+                    .n_used = (int32_t)OC_MIN(OC_X6_TILE, j->N - q * OC_X6_TILE),
+                    .ahead_lines = ahead && calls ? (int32_t)(lines / calls) : 0,
+                    .ahead = (const char *)ahead,
+                    .ldc = j->ldc,
+                    .accumulate = j->accumulate || s0 > 0};
+    for (int64_t m = m0; m < m1; m += OC_X6_TILE) {
+        t.C = j->C + m * j->ldc + q * OC_X6_TILE;
+        t.m_used = (int32_t)OC_MIN(OC_X6_TILE, m1 - m);
+        oc_k->x6_tile(&t);
+        t.a += CUT_STEPS * OC_X6_PARTS;
+        t.ahead += (int64_t)n_steps * t.ahead_lines * 64;
+    }
+}
+
+void oc__gemm_x6(const oc_x6_job *j)
+{
+    _Alignas(64) uint16_t rows[BLOCK_TILES * CUT_STEPS * OC_X6_PARTS];
+    int64_t panels = div_up(j->N, OC_X6_TILE), steps = steps_of(j->K);
+    if (oc_k->begin_s8)
+        oc_k->begin_s8();
+    for (int64_t m = 0; m < j->M; m += BLOCK_TILES * OC_X6_TILE) {
+        int64_t end = OC_MIN(m + BLOCK_TILES * OC_X6_TILE, j->M), s = 0;
+        do { // once even when K is 0: the product is then 0
+            int64_t n = OC_MIN(CUT_STEPS, steps - s), k = s * OC_X6_STEP;
+            for (int64_t t = 0; m + t * OC_X6_TILE < end; t++)
+                oc_k->x6_split_rows(j->A + (m + t * OC_X6_TILE) * j->lda + k, j->lda,
+                                    OC_MIN(n * OC_X6_STEP, j->K - k),
+                                    (int32_t)OC_MIN(OC_X6_TILE, end - m - t * OC_X6_TILE),
+                                    rows + t * CUT_STEPS * OC_X6_PARTS);
+            for (int64_t q = 0; q < panels; q++)
+                multiply_panel(j, m, end, q, s, n, rows,
+                               q + 1 < panels ? j->panels + (q + 1) * oc__x6_panel_floats(j->K) +
+                                                    s * (OC_X6_PARTS / 2)
+                                              : NULL);
+            s += CUT_STEPS;
+        } while (s < steps);
+    }
+    if (oc_k->end_s8)
+        oc_k->end_s8();
+}
