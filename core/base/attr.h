@@ -10,6 +10,13 @@
 #define OC_UNUSED             __attribute__((unused))
 #define OC_NORETURN           __attribute__((noreturn))
 
+/* Before a loop of a few rounds whose number is known: it vanishes at any -O level but 0. */
+#if defined(__clang__)
+#    define OC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#    define OC_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #define OC_COUNT(a)  ((int)(sizeof(a) / sizeof((a)[0])))
 #define OC_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define OC_MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -18,7 +18,9 @@
 #if OC__X86
 
 #    include <assert.h>
+#    include <string.h>
 
+#    include "core/kernels/pack_quads.h"
 #    include "core/kernels/vec_avx2.h"
 
 #    define QMR OC__AVX2_QMR
@@ -33,13 +35,7 @@
 void oc_k_pack_s8_panel_avx2(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                              int8_t *dst)
 {
-    for (int64_t k = 0; k < Kp; k += 4) {
-        for (int64_t j = 0; j < QNR; j++, dst += 4) {
-            int64_t n = panel * QNR + j;
-            for (int64_t i = 0; i < 4; i++)
-                dst[i] = n < N && k + i < K ? q[n * K + k + i] : 0;
-        }
-    }
+    oc__pack_quads(q, N, K, Kp, panel, QNR, 0, dst);
 }
 
 /* Head: the sums per row. Then per four k and row: |a|, s. */
@@ -153,56 +149,6 @@ void oc_k_gemm_s8_tile_avx2(int64_t Kc, const int8_t *a, const int8_t *b, int32_
     for (int32_t m = 0; !whole && m < m_used; m++)
         for (int32_t n = 0; n < n_used; n++)
             acc[m * ld_acc + n] = edge[m * QNR + n];
-}
-
-static inline __m128i quantize_8(oc_vf x, oc_vf s)
-{
-    oc_vf v = v_min(v_max(v_div(x, s), v_set(-127.0f)), v_set(127.0f));
-    __m256i i = _mm256_cvtps_epi32(v); // rounds half to even
-    __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
-    return _mm_packs_epi16(w, w);
-}
-
-void oc_k_quantize_row_avx2(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale)
-{
-    oc_vf t0 = v_set(0.0f), t1 = t0;
-    int64_t i = 0;
-    for (; i + 16 <= K; i += 16) {
-        t0 = v_max(v_abs(v_load(x + i)), t0);
-        t1 = v_max(v_abs(v_load(x + i + 8)), t1);
-    }
-    t0 = v_max(v_abs(v_load_n(x + i, K - i)), t0); // zeros elsewhere: no effect on a maximum
-    t1 = v_max(v_abs(v_load_n(x + i + 8, K - i - 8)), t1);
-    float s = v_max16(t0, t1) / 127.0f;
-    if (s == 0.0f)
-        s = 1.0f;
-    oc_vf vs = v_set(s);
-    for (i = 0; i + 8 <= K; i += 8)
-        _mm_storel_epi64((__m128i *)(void *)(q + i), quantize_8(v_load(x + i), vs));
-    if (i < K) {
-        int8_t t[16];
-        _mm_storeu_si128((__m128i *)(void *)t, quantize_8(v_load_n(x + i, K - i), vs));
-        memcpy(q + i, t, (size_t)(K - i));
-    }
-    memset(q + K, 0, (size_t)(Kp - K));
-    *scale = s;
-}
-
-void oc_k_dequant_row_avx2(const int32_t *acc, int64_t n, float xs, const float *ws,
-                           const float *bias, float *y)
-{
-    oc_vf vx = v_set(xs), zero = v_set(0.0f);
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        oc_vf v = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(acc + i)));
-        v_store(y + i, v_fma(v, v_mul(vx, v_load(ws + i)), bias ? v_load(bias + i) : zero));
-    }
-    if (i < n) {
-        int64_t k = n - i;
-        oc_vf v = _mm256_cvtepi32_ps(_mm256_maskload_epi32(acc + i, vi_first(k)));
-        oc_vf vb = bias ? v_load_n(bias + i, k) : zero;
-        v_store_n(y + i, v_fma(v, v_mul(vx, v_load_n(ws + i, k)), vb), k);
-    }
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #    include <assert.h>
 
+#    include "core/kernels/pack_quads.h"
 #    include "core/kernels/vec_avx512.h"
 
 #    define QMR OC__AVX512VNNI_QMR
@@ -31,13 +32,7 @@
 void oc_k_pack_s8_panel_avx512vnni(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                                    int8_t *dst)
 {
-    for (int64_t k = 0; k < Kp; k += 4) {
-        for (int64_t j = 0; j < QNR; j++, dst += 4) {
-            int64_t n = panel * QNR + j;
-            for (int64_t i = 0; i < 4; i++)
-                dst[i] = (int8_t)((n < N && k + i < K ? q[n * K + k + i] : 0) ^ -128);
-        }
-    }
+    oc__pack_quads(q, N, K, Kp, panel, QNR, 128, dst);
 }
 
 enum { HEAD = 64 }; /* -128 sum a of each row */
