@@ -8,8 +8,8 @@
 static double log_sum_exp(const float *z, int64_t K, double T)
 {
     double top = -HUGE_VAL, sum = 0.0;
-    for (int64_t k = 0; k < K; k++)
-        top = fmax(top, (double)z[k] / T);
+    for (int64_t k = 0; k < K; k++) // fmax would do, but gcc 12 dies of it on 64-bit ARM
+        top = (double)z[k] / T > top ? (double)z[k] / T : top;
     for (int64_t k = 0; k < K; k++)
         sum += exp((double)z[k] / T - top);
     // cppcheck-suppress invalidFunctionArg ; the largest logit contributes 1
