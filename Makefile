@@ -57,7 +57,7 @@ LIB_tui      := $(BUILD)/libtui.a $(LIB_views)
 
 BIN := $(BUILD)/optimclm
 
-.PHONY: all deps build demo check test fuzz bench bench-table bench-kernels bench-paper lint format accept install uninstall clean distclean help man
+.PHONY: all deps build demo check test test-arm64 fuzz bench bench-table bench-kernels bench-paper lint format accept install uninstall clean distclean help man
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -69,6 +69,7 @@ all: $(BIN)
 ISA_FLAGS :=
 FLAGS_avx512vnni := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
 FLAGS_amx        := $(FLAGS_avx512vnni) -mamx-tile -mamx-int8 -mamx-bf16
+FLAGS_neon       := -march=armv8.2-a+dotprod
 knows = $(shell $(CC) $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
 ifneq (,$(filter x86_64% i%86-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
 $(BUILD)/core/kernels/%_avx2.o: ISA_FLAGS := -mavx2 -mfma
@@ -79,6 +80,13 @@ endif
 ifneq (,$(call knows,$(FLAGS_amx)))
 OC_CPPFLAGS += -DOC_HAVE_AMX
 $(BUILD)/core/kernels/%_amx.o: ISA_FLAGS := $(FLAGS_amx)
+endif
+endif
+ifneq (,$(filter aarch64-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
+ifneq (,$(call knows,$(FLAGS_neon)))
+OC_CPPFLAGS += -DOC_HAVE_NEON
+# Scheduled by gcc before registers are given out, the f32 tile's 29 registers become more than 32.
+$(BUILD)/core/kernels/%_neon.o: ISA_FLAGS := $(FLAGS_neon) $(if $(call knows,-Werror -fno-schedule-insns),-fno-schedule-insns)
 endif
 endif
 # Kernels are loops over floats; they are worth -O3 whatever the mode of the rest. Under a sanitizer
@@ -170,6 +178,13 @@ check: deps
 check-built: $(BIN) $(ALL_TESTS) $(FUZZ_REPLAY)
 	@BUILD=$(BUILD) OC_BINARY=$(BIN) TEST_TIMEOUT=$(TEST_TIMEOUT) tests/run.sh $(ALL_TESTS) -- $(FUZZ_REPLAY)
 
+# The kernels of 64-bit ARM, cross-built and run by qemu against the reference (CONTRIBUTING.md).
+KERNEL_TESTS := $(patsubst tests/%.c,build/arm64/tests/%,$(wildcard tests/kernels/test_*.c))
+test-arm64:
+	@aarch64-linux-gnu-gcc --version >/dev/null && qemu-aarch64 --version >/dev/null || { echo "test-arm64: CONTRIBUTING.md says what it needs" >&2; exit 1; }
+	@$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build/arm64 OC_LDLIBS=-lm $(KERNEL_TESTS)
+	@for t in $(KERNEL_TESTS); do qemu-aarch64 $$t || exit 1; done
+
 fuzz:
 	@tests/fuzz/fuzz.sh $(if $(T),$(T),$(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC)))
 
@@ -237,6 +252,7 @@ help:
 	echo "demo           deps, build, and run the whole pipeline on synthetic notes"; \
 	echo "check          deps, build, and run every test       (SAN=address,undefined  MODE=debug  WERROR=1)"; \
 	echo "test T=NAME    one test binary                       fuzz [T=NAME]  libFuzzer targets (clang)"; \
+	echo "test-arm64     the kernels of 64-bit ARM, under qemu"; \
 	echo "bench [ARGS=]  our models against installed peers    bench-table bench-kernels bench-paper"; \
 	echo "accept         rewrite the views' goldens"; \
 	echo "man            rewrite the tables inside man/"; \

@@ -4,7 +4,7 @@
  * Kernels cannot fail and do not allocate; shapes were checked by core/nn. Every entry has a C
  * reference (<op>_ref); an ISA overrides what it does faster. The table is filled once, before
  * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|
- * avx512vnni|amx forces.
+ * avx512vnni|amx|neon forces.
  *
  * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
  * floating-point operations is part of the contract.
@@ -20,8 +20,8 @@
  *
  * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
  * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
- * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd and tdpbssd never do
- * (tile_s8_avx512vnni.c, tile_s8_amx.c).
+ * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd, tdpbssd and sdot never do
+ * (tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c).
  */
 #ifndef OC_KERNELS_H
 #define OC_KERNELS_H
@@ -34,7 +34,14 @@
 
 #define OC_LANES 16
 
-typedef enum { OC_ISA_REF, OC_ISA_AVX2, OC_ISA_AVX512VNNI, OC_ISA_AMX, OC_N_ISAS } oc_isa;
+typedef enum {
+    OC_ISA_REF,
+    OC_ISA_AVX2,
+    OC_ISA_AVX512VNNI,
+    OC_ISA_AMX,
+    OC_ISA_NEON,
+    OC_N_ISAS
+} oc_isa;
 
 /* What a matrix product does to each finished output element, in this order. */
 typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;

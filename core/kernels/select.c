@@ -12,6 +12,9 @@
 #    include <sys/syscall.h>
 #    include <unistd.h>
 #endif
+#if defined(OC_HAVE_NEON) && defined(__linux__)
+#    include <sys/auxv.h>
+#endif
 
 #include "core/kernels/tables.h"
 
@@ -26,13 +29,17 @@ static const oc_kernels table_avx512vnni =
 #ifdef OC_HAVE_AMX
 static const oc_kernels table_amx = OC__KERNEL_TABLE_AMX;
 #endif
+#ifdef OC_HAVE_NEON
+static const oc_kernels table_neon = OC__KERNEL_TABLE(neon, NEON, OC__KERNEL_FEW(neon));
+#endif
 
 const oc_kernels *oc_k;
 
 static const char *const isa_names[OC_N_ISAS] = {[OC_ISA_REF] = "ref",
                                                  [OC_ISA_AVX2] = "avx2",
                                                  [OC_ISA_AVX512VNNI] = "avx512vnni",
-                                                 [OC_ISA_AMX] = "amx"};
+                                                 [OC_ISA_AMX] = "amx",
+                                                 [OC_ISA_NEON] = "neon"};
 
 const char *oc_isa_name(oc_isa isa)
 {
@@ -67,6 +74,19 @@ static bool has_amx(void)
 }
 #endif
 
+#if defined(OC_HAVE_NEON) && defined(__linux__)
+/* Dot products of bytes; whatever else FLAGS_neon lets the compiler use is older than these. */
+static bool has_neon(void)
+{
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+}
+#elif defined(OC_HAVE_NEON)
+static bool has_neon(void)
+{
+    return false;
+}
+#endif
+
 const oc_kernels *oc_kernels_for(oc_isa isa)
 {
     if (isa == OC_ISA_REF)
@@ -83,6 +103,10 @@ const oc_kernels *oc_kernels_for(oc_isa isa)
 #ifdef OC_HAVE_AMX
     if (isa == OC_ISA_AMX && has_amx())
         return &table_amx;
+#endif
+#ifdef OC_HAVE_NEON
+    if (isa == OC_ISA_NEON && has_neon())
+        return &table_neon;
 #endif
     return NULL;
 }
@@ -161,7 +185,8 @@ void oc_cpu_describe(char *out, size_t n)
 void oc_cpu_describe(char *out, size_t n)
 {
 #    if defined(__aarch64__)
-    snprintf(out, n, "64-bit ARM CPU (reference kernels)");
+    snprintf(out, n, "64-bit ARM CPU (%s)",
+             oc_kernels_for(OC_ISA_NEON) ? "asimddp" : "reference kernels");
 #    else
     snprintf(out, n, "CPU (reference kernels)");
 #    endif

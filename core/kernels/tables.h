@@ -42,6 +42,13 @@
 #define OC__AMX_QKC        1024
 #define OC__AMX_QKR        64
 #define OC__AMX_QEB        1
+#define OC__NEON_MR        6
+#define OC__NEON_NR        16
+#define OC__NEON_QMR       8
+#define OC__NEON_QNR       12
+#define OC__NEON_QKC       1024
+#define OC__NEON_QKR       32
+#define OC__NEON_QEB       1
 
 /* clang-format off */
 #define OC__KERNEL_DECL_FEW(isa)                                                                   \
@@ -160,6 +167,10 @@ void oc_k_prepare_s8_rows_amx(const int8_t *a, int64_t lda, int64_t Kc, int32_t 
                               int8_t *dst);
 void oc_k_pack_s8_panel_amx(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                             int8_t *dst);
+#endif
+#ifdef OC_HAVE_NEON
+OC__KERNEL_DECLS(neon);
+OC__KERNEL_DECL_FEW(neon);
 #endif
 
 #endif
