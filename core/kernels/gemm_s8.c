@@ -41,9 +41,19 @@ size_t oc_pack_s8_bytes(int64_t K, int64_t N)
     return (size_t)(div_up(N, oc_k->qnr) * oc_k->qnr) * (size_t)panel_k(K);
 }
 
+bool oc_s8_is_7_bits(const int8_t *q, int64_t n)
+{
+    uint8_t any = oc_k->gemm_s8_tile_7 ? 0 : 128;
+    for (int64_t i = 0; any < 128 && i < n; i += 4096)
+        for (int64_t j = i; j < OC_MIN(n, i + 4096); j++)
+            any |= (uint8_t)(q[j] + 64);
+    return any < 128;
+}
+
 typedef struct pack_job {
     const int8_t *q;
     int64_t K, N;
+    bool bits7;
     int8_t *dst;
 } pack_job;
 
@@ -53,12 +63,13 @@ static void pack_panels(void *ctx, int64_t begin, int64_t end, int worker)
     const pack_job *j = ctx;
     int64_t Kp = panel_k(j->K);
     for (int64_t p = begin; p < end; p++)
-        oc_k->pack_s8_panel(j->q, j->N, j->K, Kp, p, j->dst + p * oc_k->qnr * Kp);
+        (j->bits7 ? oc_k->pack_s8_panel_7 : oc_k->pack_s8_panel)(j->q, j->N, j->K, Kp, p,
+                                                                 j->dst + p * oc_k->qnr * Kp);
 }
 
-void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, int8_t *dst)
+void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, bool bits7, int8_t *dst)
 {
-    pack_job j = {.q = q, .K = K, .N = N, .dst = dst};
+    pack_job j = {.q = q, .K = K, .N = N, .bits7 = bits7, .dst = dst};
     int64_t panels = div_up(N, oc_k->qnr);
     int64_t pieces = K * N < 32768 ? 1 : 2 * oc_par_workers();
     oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), pack_panels, &j);
@@ -107,7 +118,8 @@ static void prepare(const gemm_job *j, int64_t m0, int64_t m1, int64_t k, int64_
 {
     int64_t qmr = oc_k->qmr, Kp = j->W->Kp;
     for (int64_t m = m0; m < m1; m += qmr, dst += tile_bytes(kc))
-        oc_k->prepare_s8_rows(j->xq + m * Kp + k, Kp, kc, (int32_t)OC_MIN(qmr, m1 - m), dst);
+        (j->W->bits7 ? oc_k->prepare_s8_rows_7 : oc_k->prepare_s8_rows)(
+            j->xq + m * Kp + k, Kp, kc, (int32_t)OC_MIN(qmr, m1 - m), dst);
 }
 
 /* Rows [m0, m1) x columns of panels [q0, q1), whose sums are whole, to y. */
@@ -134,9 +146,9 @@ static void multiply_cut(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, 
     for (int64_t q = q0; q < q1; q++) {
         const int8_t *b = W->panel + q * qnr * depth + k * qnr, *a = rows;
         for (int64_t m = m0; m < m1; m += qmr, a += tile_bytes(kc))
-            oc_k->gemm_s8_tile(kc, a, b, acc + (m - m0) * GROUP_COLS + (q - q0) * qnr, GROUP_COLS,
-                               (int32_t)OC_MIN(qmr, m1 - m), (int32_t)OC_MIN(qnr, W->N - q * qnr),
-                               k > 0);
+            (W->bits7 ? oc_k->gemm_s8_tile_7 : oc_k->gemm_s8_tile)(
+                kc, a, b, acc + (m - m0) * GROUP_COLS + (q - q0) * qnr, GROUP_COLS,
+                (int32_t)OC_MIN(qmr, m1 - m), (int32_t)OC_MIN(qnr, W->N - q * qnr), k > 0);
     }
 }
 

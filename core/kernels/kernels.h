@@ -21,7 +21,8 @@
  * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
  * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
  * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd, tdpbssd and sdot never do
- * (tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c).
+ * (tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c). Of weights of 7 bits, -64..63, four products
+ * fit 16 bits (tile_s7_avx2.c); which way a matrix goes is decided by what it holds when it is packed.
  */
 #ifndef OC_KERNELS_H
 #define OC_KERNELS_H
@@ -86,6 +87,13 @@ typedef struct oc_kernels {
      * K rounded up to qkr, cut anywhere at k % qkr == 0; the layout is private to the ISA. */
     void (*pack_s8_panel)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                           int8_t *dst);
+    /* The same three for weights of 7 bits, -64..63, where that is faster; else NULL. */
+    void (*gemm_s8_tile_7)(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
+                           int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate);
+    void (*prepare_s8_rows_7)(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,
+                              int8_t *dst);
+    void (*pack_s8_panel_7)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
+                            int8_t *dst);
     /* f32 products on a matrix unit (gemm_x6.h); NULL: there is none. Rows of A f32 [m_used, K], or a
      * step of B f32 [32, 32], into their parts; one output tile. */
     void (*x6_split_rows)(const float *a, int64_t lda, int64_t K, int32_t m_used, uint16_t *dst);
@@ -207,9 +215,13 @@ typedef struct oc_packed_s8 {
     int8_t *panel;      /* arena, oc_pack_s8_bytes */
     const float *scale; /* [N] borrowed from the model */
     int64_t K, N, Kp;   /* Kp = K rounded up to 32 */
+    bool bits7;         /* packed for the product of weights of 7 bits */
 } oc_packed_s8;
 size_t oc_pack_s8_bytes(int64_t K, int64_t N);
-void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, int8_t *dst); /* q [N,K] row-major */
+/* Does the table have a faster product for weights of 7 bits, and are these n such? */
+bool oc_s8_is_7_bits(const int8_t *q, int64_t n);
+/* q [N,K] row-major. bits7 only where oc_s8_is_7_bits says so of all of it. */
+void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, bool bits7, int8_t *dst);
 
 /*
  * y f32 [M,N] = dequantized product: fma((float)acc, xs[m] * ws[n], bias[n]), then act.

@@ -20,7 +20,8 @@
 
 static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF, .gemm_f32_few = NULL);
 #if OC__X86
-static const oc_kernels table_avx2 = OC__KERNEL_TABLE(avx2, AVX2, OC__KERNEL_FEW(avx2));
+static const oc_kernels table_avx2 =
+    OC__KERNEL_TABLE(avx2, AVX2, OC__KERNEL_FEW(avx2), OC__KERNEL_S8_7(avx2));
 #endif
 #ifdef OC_HAVE_AVX512VNNI
 static const oc_kernels table_avx512vnni =

@@ -56,18 +56,21 @@
                                  const float *b, int64_t step, float *C, int64_t ldc,              \
                                  int32_t m_used, bool accumulate)
 
+#define OC__KERNEL_DECLS_S8(isa)                                                                   \
+    void oc_k_gemm_s8_tile_##isa(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,       \
+                                 int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate); \
+    void oc_k_prepare_s8_rows_##isa(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,      \
+                                    int8_t *dst);                                                  \
+    void oc_k_pack_s8_panel_##isa(const int8_t *q, int64_t N, int64_t K, int64_t Kp,               \
+                                  int64_t panel, int8_t *dst)
+
 #define OC__KERNEL_DECLS(isa)                                                                      \
     void oc_k_gemm_f32_tile_##isa(int64_t K, const float *a, int64_t a_rs, int64_t a_cs,           \
                                   const float *b, float *C, int64_t ldc, int32_t m_used,           \
                                   int32_t n_used, bool accumulate);                                \
     void oc_k_pack_f32_panel_##isa(const float *p, int64_t js, int64_t ks, int64_t K,              \
                                    int32_t used, int32_t width, float *dst);                       \
-    void oc_k_gemm_s8_tile_##isa(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,       \
-                                 int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate); \
-    void oc_k_prepare_s8_rows_##isa(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,      \
-                                    int8_t *dst);                                                  \
-    void oc_k_pack_s8_panel_##isa(const int8_t *q, int64_t N, int64_t K, int64_t Kp,               \
-                                  int64_t panel, int8_t *dst);                                     \
+    OC__KERNEL_DECLS_S8(isa);                                                                      \
     void oc_k_quantize_row_##isa(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale);  \
     void oc_k_dequant_row_##isa(const int32_t *acc, int64_t n, float xs, const float *ws,          \
                                 const float *bias, float *y);                                      \
@@ -134,6 +137,12 @@
     .prepare_s8_rows = oc_k_prepare_s8_rows_##lower,                                               \
     .pack_s8_panel = oc_k_pack_s8_panel_##lower
 
+/* int8 products of weights of 7 bits */
+#define OC__KERNEL_S8_7(lower)                                                                     \
+    .gemm_s8_tile_7 = oc_k_gemm_s8_tile_7_##lower,                                                 \
+    .prepare_s8_rows_7 = oc_k_prepare_s8_rows_7_##lower,                                           \
+    .pack_s8_panel_7 = oc_k_pack_s8_panel_7_##lower
+
 #define OC__KERNEL_TABLE_AMX                                                                       \
     {                                                                                              \
         .isa = OC_ISA_AMX,                                                                         \
@@ -150,6 +159,7 @@ OC__KERNEL_DECLS(ref);
 #if OC__X86
 OC__KERNEL_DECLS(avx2);
 OC__KERNEL_DECL_FEW(avx2);
+OC__KERNEL_DECLS_S8(7_avx2);
 #endif
 #ifdef OC_HAVE_AVX512VNNI /* by the Makefile: the compiler knows it */
 OC__KERNEL_DECLS(avx512vnni);
@@ -161,12 +171,7 @@ void oc_k_x6_split_columns_amx(const float *b, uint16_t *dst);
 void oc_k_x6_tile_amx(const struct oc_x6_tile *t);
 void oc_k_begin_s8_amx(void);
 void oc_k_end_s8_amx(void);
-void oc_k_gemm_s8_tile_amx(int64_t Kc, const int8_t *a, const int8_t *b, int32_t *acc,
-                           int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate);
-void oc_k_prepare_s8_rows_amx(const int8_t *a, int64_t lda, int64_t Kc, int32_t m_used,
-                              int8_t *dst);
-void oc_k_pack_s8_panel_amx(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
-                            int8_t *dst);
+OC__KERNEL_DECLS_S8(amx);
 #endif
 #ifdef OC_HAVE_NEON
 OC__KERNEL_DECLS(neon);

@@ -20,17 +20,12 @@
 #    include <assert.h>
 #    include <string.h>
 
+#    include "core/kernels/bytes_256.h"
 #    include "core/kernels/pack_quads.h"
 #    include "core/kernels/vec_avx2.h"
 
 #    define QMR OC__AVX2_QMR
 #    define QNR OC__AVX2_QNR
-
-#    if defined(__clang__)
-#        define UNROLL _Pragma("clang loop unroll(full)")
-#    else
-#        define UNROLL _Pragma("GCC unroll 16")
-#    endif
 
 void oc_k_pack_s8_panel_avx2(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                              int8_t *dst)
@@ -53,14 +48,13 @@ void oc_k_prepare_s8_rows_avx2(const int8_t *a, int64_t lda, int64_t Kc, int32_t
     for (int32_t m = 0; m < m_used; m++) {
         __m256i sum = zero;
         for (int64_t k = 0; k < Kc; k += 32) {
-            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(a + m * lda + k));
+            __m256i v = oc__load_32(a + m * lda + k);
             __m256i mag = _mm256_abs_epi8(v), sign = _mm256_cmpgt_epi8(zero, v);
             sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_and_si256(mag, sign), zero));
             int64_t quads[8];
             __m256i lo = _mm256_unpacklo_epi32(mag, sign), hi = _mm256_unpackhi_epi32(mag, sign);
-            _mm256_storeu_si256((__m256i *)(void *)quads, _mm256_permute2x128_si256(lo, hi, 0x20));
-            _mm256_storeu_si256((__m256i *)(void *)(quads + 4),
-                                _mm256_permute2x128_si256(lo, hi, 0x31));
+            oc__store_32(quads, _mm256_permute2x128_si256(lo, hi, 0x20));
+            oc__store_32(quads + 4, _mm256_permute2x128_si256(lo, hi, 0x31));
             int8_t *to = dst + HEAD + (int64_t)sizeof(row_quad) * (k / 4 * QMR + m);
             for (int i = 0; i < 8; i++, to += sizeof(row_quad) * QMR)
                 memcpy(to, &quads[i], sizeof quads[i]);
@@ -71,18 +65,6 @@ void oc_k_prepare_s8_rows_avx2(const int8_t *a, int64_t lda, int64_t Kc, int32_t
     }
 }
 
-static inline __m256i broadcast_4(const void *p)
-{
-    int32_t v;
-    memcpy(&v, p, sizeof v);
-    return _mm256_set1_epi32(v);
-}
-
-static inline __m256i load_32(const void *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
 /* R rows x 8 V columns of a panel; R and V are constants where it is inlined. */
 __attribute__((always_inline)) static inline void tile_rows(const int R, const int V, int64_t Kc,
                                                             const int8_t *a, const int8_t *b,
@@ -91,39 +73,39 @@ __attribute__((always_inline)) static inline void tile_rows(const int R, const i
 {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i c[QMR][QNR / 8];
-    UNROLL
+    OC__UNROLL
     for (int m = 0; m < R; m++) {
-        __m256i start = broadcast_4(a + 4 * m);
-        UNROLL
+        __m256i start = oc__broadcast_4(a + 4 * m);
+        OC__UNROLL
         for (int v = 0; v < V; v++)
             c[m][v] =
-                accumulate ? _mm256_add_epi32(start, load_32(acc + m * ld_acc + 8 * v)) : start;
+                accumulate ? _mm256_add_epi32(start, oc__load_32(acc + m * ld_acc + 8 * v)) : start;
     }
     a += HEAD;
     for (int64_t k = 0; k < Kc; k += 4, a += sizeof(row_quad) * QMR, b += 4 * QNR) {
-        UNROLL
+        OC__UNROLL
         for (int m = 0; m < R; m++) {
             const int8_t *quad = a + (int64_t)sizeof(row_quad) * m;
-            __m256i mag = broadcast_4(quad), sign = broadcast_4(quad + 4), t[QNR / 8];
-            UNROLL
+            __m256i mag = oc__broadcast_4(quad), sign = oc__broadcast_4(quad + 4), t[QNR / 8];
+            OC__UNROLL
             for (int v = 0; v < V; v++)
-                t[v] = _mm256_xor_si256(sign, load_32(b + 32 * v));
-            UNROLL
+                t[v] = _mm256_xor_si256(sign, oc__load_32(b + 32 * v));
+            OC__UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_maddubs_epi16(mag, t[v]);
-            UNROLL
+            OC__UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_madd_epi16(t[v], ones);
-            UNROLL
+            OC__UNROLL
             for (int v = 0; v < V; v++)
                 c[m][v] = _mm256_add_epi32(c[m][v], t[v]);
         }
     }
-    UNROLL
+    OC__UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC__UNROLL
         for (int v = 0; v < V; v++)
-            _mm256_storeu_si256((__m256i *)(void *)(acc + m * ld_acc + 8 * v), c[m][v]);
+            oc__store_32(acc + m * ld_acc + 8 * v, c[m][v]);
     }
 }
 
@@ -131,24 +113,14 @@ void oc_k_gemm_s8_tile_avx2(int64_t Kc, const int8_t *a, const int8_t *b, int32_
                             int64_t ld_acc, int32_t m_used, int32_t n_used, bool accumulate)
 {
     assert(m_used >= 1 && m_used <= QMR && n_used >= 1 && n_used <= QNR && Kc % 32 == 0);
-    int32_t edge[QMR * QNR] = {0};
-    bool whole = n_used % 8 == 0;
-    int32_t *c = whole ? acc : edge;
-    int64_t ld = whole ? ld_acc : QNR;
-    for (int32_t m = 0; !whole && accumulate && m < m_used; m++)
-        for (int32_t n = 0; n < n_used; n++)
-            edge[m * QNR + n] = acc[m * ld_acc + n];
     switch (m_used * 4 + (n_used + 7) / 8) {
-    case 2 * 4 + 3: tile_rows(2, 3, Kc, a, b, c, ld, accumulate); break;
-    case 2 * 4 + 2: tile_rows(2, 2, Kc, a, b, c, ld, accumulate); break;
-    case 2 * 4 + 1: tile_rows(2, 1, Kc, a, b, c, ld, accumulate); break;
-    case 1 * 4 + 3: tile_rows(1, 3, Kc, a, b, c, ld, accumulate); break;
-    case 1 * 4 + 2: tile_rows(1, 2, Kc, a, b, c, ld, accumulate); break;
-    default: tile_rows(1, 1, Kc, a, b, c, ld, accumulate); break;
+    case 2 * 4 + 3: tile_rows(2, 3, Kc, a, b, acc, ld_acc, accumulate); break;
+    case 2 * 4 + 2: tile_rows(2, 2, Kc, a, b, acc, ld_acc, accumulate); break;
+    case 2 * 4 + 1: tile_rows(2, 1, Kc, a, b, acc, ld_acc, accumulate); break;
+    case 1 * 4 + 3: tile_rows(1, 3, Kc, a, b, acc, ld_acc, accumulate); break;
+    case 1 * 4 + 2: tile_rows(1, 2, Kc, a, b, acc, ld_acc, accumulate); break;
+    default: tile_rows(1, 1, Kc, a, b, acc, ld_acc, accumulate); break;
     }
-    for (int32_t m = 0; !whole && m < m_used; m++)
-        for (int32_t n = 0; n < n_used; n++)
-            acc[m * ld_acc + n] = edge[m * QNR + n];
 }
 
 #endif

@@ -168,8 +168,9 @@ static oc_status place_shared(bench *b, oc_err *err)
         return OC_FAIL(err, OC_NOMEM, "out of memory for timing products");
     for (int64_t i = 0; i < M * K; i++)
         b->x[i] = (float)(i * 7919 % 2001 - 1000) * 1e-3f;
+    int top = b->o->bits7 ? 63 : 127;
     for (int64_t i = 0; i < w; i++) {
-        b->w[i] = (int8_t)(i * 7919 % 255 - 127);
+        b->w[i] = (int8_t)(i * 7919 % (2 * top + 1) - top);
         b->wf[i] = (float)b->w[i] * 1e-3f;
     }
     for (int64_t i = 0; i < N; i++)
@@ -189,7 +190,8 @@ static oc_status place_product(bench *b, product *p, oc_err *err)
     if (!p->f32.panel || !p->s8.panel || !p->ms[0] || !p->ms[1])
         return OC_FAIL(err, OC_NOMEM, "out of memory for timing products");
     oc_pack_f32((oc_mat){b->wf, 1, p->K}, &p->f32);
-    oc_pack_s8(b->w, p->K, qn, p->s8.panel);
+    p->s8.bits7 = oc_s8_is_7_bits(b->w, qn * p->K);
+    oc_pack_s8(b->w, p->K, qn, p->s8.bits7, p->s8.panel);
     return OC_OK;
 }
 

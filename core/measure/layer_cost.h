@@ -32,6 +32,7 @@ typedef struct oc_layer_costs {
 /* How long to measure, and who may end it. */
 typedef struct oc_cost_opts {
     int32_t length;      /* tokens of the note, 1 to dims.P */
+    bool bits7;          /* int8 of 7 bits */
     double budget_ms;    /* each product is timed five times at least */
     int (*stop)(void *); /* polled between products; non-zero: OC_CANCELLED; or NULL */
     void *ctx;

@@ -340,21 +340,34 @@ size_t oc_bert_plan(const oc_model *m, const oc_limits *lim)
     return a.used + sizeof b;
 }
 
-static void pack_linear(oc__linear *lin)
+static bool is_7_bits(const oc__linear *lin)
 {
+    return lin->wq && oc_s8_is_7_bits(lin->wq, lin->I * lin->O);
+}
+
+static void pack_linear(oc__linear *lin, bool bits7)
+{
+    lin->s8.bits7 = bits7;
     if (lin->wq)
-        oc_pack_s8(lin->wq, lin->I, lin->O, lin->s8.panel);
+        oc_pack_s8(lin->wq, lin->I, lin->O, bits7, lin->s8.panel);
     else
         oc_pack_f32((oc_mat){lin->w, 1, lin->I}, &lin->f32);
 }
 
-/* Padding stays what the arena made it: 0. */
+static void pack_alone(oc__linear *lin)
+{
+    pack_linear(lin, is_7_bits(lin));
+}
+
+/* What is multiplied as one is packed as one. Padding stays what the arena made it: 0. */
 static void pack_qkv(oc__layer *y)
 {
     oc__linear *each[3] = {&y->q, &y->k, &y->v};
+    bool bits7 = is_7_bits(each[0]) && is_7_bits(each[1]) && is_7_bits(each[2]);
+    y->qkv.s8.bits7 = y->kv.s8.bits7 = bits7;
     for (int i = 0; i < 3; i++) {
         size_t bytes = (size_t)y->AD * sizeof(float);
-        pack_linear(each[i]);
+        pack_linear(each[i], bits7);
         memcpy(y->bias3 + i * y->W, each[i]->bias, bytes);
         if (each[i]->wq && y->scale3)
             memcpy(y->scale3 + i * y->W, each[i]->s8.scale, bytes);
@@ -365,15 +378,15 @@ void oc__pack_layer(oc_bert *b, int32_t l)
 {
     oc__layer *y = l >= 0 ? &b->layer[l] : NULL;
     if (y) {
-        pack_linear(&y->o);
-        pack_linear(&y->f1);
-        pack_linear(&y->f2);
+        pack_alone(&y->o);
+        pack_alone(&y->f1);
+        pack_alone(&y->f2);
     }
     if (l + 1 < b->m->dims.L)
         pack_qkv(&b->layer[l + 1]);
     else {
-        pack_linear(&b->pool);
-        pack_linear(&b->cls);
+        pack_alone(&b->pool);
+        pack_alone(&b->cls);
     }
 }
 

@@ -129,6 +129,12 @@ static void run_s8_only(line *l)
     oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_NONE, l->c, l->N);
 }
 
+/* Weights of 7 bits, for which AVX2 has a shorter way. */
+static void run_s8_7(line *l)
+{
+    run_s8_only(l);
+}
+
 /* Row kernels: M rows of N; operations = elements. */
 static void run_row_gelu(line *l)
 {
@@ -190,14 +196,16 @@ static void line_init(line *l)
     oc_pack_f32((oc_mat){l->b, 1, K}, &l->pb);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
     l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
-    if (l->run == run_s8 || l->run == run_s8_only) {
+    if (l->run == run_s8 || l->run == run_s8_only || l->run == run_s8_7) {
+        int top = l->run == run_s8_7 ? 63 : 127;
         Kp = (K + 31) / 32 * 32;
         l->w = must(oc_alloc((size_t)(N * K)));
         for (int64_t i = 0; i < N * K; i++)
-            l->w[i] = (int8_t)((int)(oc_rng_at(5, (uint64_t)i) % 255) - 127);
+            l->w[i] = (int8_t)((int)(oc_rng_at(5, (uint64_t)i) % (2 * top + 1)) - top);
         int8_t *panel = must(oc_alloc(oc_pack_s8_bytes(K, N)));
-        oc_pack_s8(l->w, K, N, panel);
-        l->pw = (oc_packed_s8){panel, l->bias, K, N, Kp};
+        bool bits7 = oc_s8_is_7_bits(l->w, N * K);
+        oc_pack_s8(l->w, K, N, bits7, panel);
+        l->pw = (oc_packed_s8){panel, l->bias, K, N, Kp, bits7};
         run_s8(l);
     }
     l->repeat = 1;
@@ -314,6 +322,10 @@ static void add_all(oc_isa isa)
     add(isa, "s8 product", run_s8_only, 8, 312, 312);
     add(isa, "s8 product", run_s8_only, 1, 768, 768);
     add(isa, "s8 product", run_s8_only, 16, 768, 768);
+    add(isa, "s8 7-bit product", run_s8_7, 128, 768, 768);
+    add(isa, "s8 7-bit product", run_s8_7, 512, 1200, 312);
+    add(isa, "s8 7-bit product", run_s8_7, 128, 3072, 768);
+    add(isa, "s8 7-bit product", run_s8_7, 1, 768, 768);
     add(isa, "gelu", run_row_gelu, 128, 1200, 0);
     add(isa, "gelu backward", run_row_gelu_bwd, 128, 1200, 0);
     add(isa, "softmax", run_row_softmax, 128, 128, 0);

@@ -20,10 +20,15 @@ typedef struct s8_case {
 } s8_case;
 
 enum { FILL_RANDOM, FILL_PLUS, FILL_MINUS, FILL_MIXED, N_FILLS };
+enum { BITS_7 = 8 }; /* beside a fill of weights: of 7 bits, -64..63 */
 
 static int8_t value(int fill, int64_t i, uint64_t seed)
 {
     switch (fill) {
+    case BITS_7 | FILL_PLUS: return 63;
+    case BITS_7 | FILL_MINUS: return -64;
+    case BITS_7 | FILL_MIXED: return oc_rng_at(seed, (uint64_t)i) & 1 ? 63 : -64;
+    case BITS_7 | FILL_RANDOM: return (int8_t)((int)(oc_rng_at(seed, (uint64_t)i) % 128) - 64);
     case FILL_PLUS: return 127;
     case FILL_MINUS: return -127;
     case FILL_MIXED: return oc_rng_at(seed, (uint64_t)i) & 1 ? 127 : -127;
@@ -73,8 +78,9 @@ static kt_buf product(const s8_case *c, const oc_kernels *k, bool bias, oc_epilo
 {
     oc_k = k;
     int8_t *panel = oc_alloc(oc_pack_s8_bytes(c->K, c->N));
-    oc_pack_s8(c->w, c->K, c->N, panel);
     oc_packed_s8 W = {.panel = panel, .scale = c->ws, .K = c->K, .N = c->N, .Kp = c->Kp};
+    W.bits7 = oc_s8_is_7_bits(c->w, c->N * c->K);
+    oc_pack_s8(c->w, c->K, c->N, W.bits7, panel);
     kt_buf y = kt_buf_new(c->M * (c->N + 3), 1);
     for (int64_t i = 0; i < y.n; i++)
         y.p[i] = 77.0f;
@@ -121,6 +127,46 @@ static void products_are_exact(void **state)
             }
 }
 
+/* What makes a matrix one of 7 bits: all of it, and a table that has a product for such. */
+static void seven_bits_are_seen(void **state)
+{
+    (void)state;
+    int8_t q[100];
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        oc_k = oc_kernels_for((oc_isa)isa);
+        if (!oc_k)
+            continue;
+        bool has = oc_k->gemm_s8_tile_7 != NULL;
+        assert_true(has == (oc_k->prepare_s8_rows_7 != NULL) &&
+                    has == (oc_k->pack_s8_panel_7 != NULL));
+        for (int i = 0; i < 100; i++)
+            q[i] = (int8_t)(i % 128 - 64);
+        assert_true(oc_s8_is_7_bits(q, 100) == has);
+        assert_true(oc_s8_is_7_bits(q, 0) == has);
+        for (int i = 0; i < 100; i++) {
+            int8_t was = q[i];
+            q[i] = i & 1 ? 64 : -65;
+            assert_false(oc_s8_is_7_bits(q, 100));
+            q[i] = was;
+        }
+    }
+}
+
+static void products_of_seven_bits(void **state)
+{
+    (void)state;
+    static const int64_t Ms[] = {1, 2, 3, 5, 17};
+    static const int64_t Ns[] = {1, 7, 8, 9, 16, 23, 24, 25, 65};
+    static const int64_t Ks[] = {1, 3, 5, 8, 31, 32, 33, 65, 200};
+    for (int i = 0; i < OC_COUNT(Ms); i++)
+        for (int j = 0; j < OC_COUNT(Ns); j++)
+            for (int k = 0; k < OC_COUNT(Ks); k++) {
+                s8_case c = case_new(Ms[i], Ns[j], Ks[k], FILL_RANDOM, BITS_7 | FILL_RANDOM);
+                check_case(&c, (oc_epilogue)((i + j + k) % 5), (i + j) & 1);
+                case_free(&c);
+            }
+}
+
 /* Strips end at 384 columns, k is cut at 512 or 1024. */
 static void products_past_every_block(void **state)
 {
@@ -128,20 +174,26 @@ static void products_past_every_block(void **state)
     static const int64_t shapes[][3] = {
         {9, 400, 312}, {5, 70, 3072}, {3, 40, 5000}, {35, 33, 1060}, {70, 33, 65}};
     for (int i = 0; i < OC_COUNT(shapes); i++) {
-        s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, FILL_RANDOM);
-        check_case(&c, OC_EPI_GELU, true);
-        case_free(&c);
+        for (int bits = 0; bits <= BITS_7; bits += BITS_7) {
+            s8_case c =
+                case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, bits | FILL_RANDOM);
+            check_case(&c, OC_EPI_GELU, true);
+            case_free(&c);
+        }
     }
 }
 
-/* Every pair sum at its limit: +-32258 fits 16 bits, so nothing saturates. */
+/* Every pair sum at its limit: +-32258 fits 16 bits, so nothing saturates; of 7 bits, sums of four
+ * at theirs: +-32512. */
 static void extremes_do_not_saturate(void **state)
 {
     (void)state;
     for (int a = FILL_PLUS; a < N_FILLS; a++)
         for (int w = FILL_PLUS; w < N_FILLS; w++) {
-            s8_case c = case_new(33, 49, 4100, a, w);
+            s8_case c = case_new(33, 49, 4100, a, w), seven = case_new(33, 49, 4100, a, BITS_7 | w);
             check_case(&c, OC_EPI_NONE, false);
+            check_case(&seven, OC_EPI_NONE, false);
+            case_free(&seven);
             if (a != FILL_MIXED && w != FILL_MIXED)
                 assert_int_equal(exact(&c, 0, 0), (a == w ? 1 : -1) * 127 * 127 * 4100);
             case_free(&c);
@@ -177,7 +229,8 @@ static void workers_do_not_change_a_bit(void **state)
     (void)state;
     static const int64_t shapes[][3] = {{128, 312, 312}, {2, 1200, 312}, {500, 4, 312}};
     for (int i = 0; i < OC_COUNT(shapes); i++) {
-        s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, FILL_RANDOM);
+        s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM,
+                             (i & 1 ? BITS_7 : 0) | FILL_RANDOM);
         for (int isa = 0; isa < OC_N_ISAS; isa++)
             if (oc_kernels_for((oc_isa)isa))
                 check_workers(&c, oc_kernels_for((oc_isa)isa));
@@ -325,7 +378,8 @@ static void dequantization_is_one_fma(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_are_exact),          cmocka_unit_test(products_past_every_block),
+        cmocka_unit_test(products_are_exact),          cmocka_unit_test(seven_bits_are_seen),
+        cmocka_unit_test(products_of_seven_bits),      cmocka_unit_test(products_past_every_block),
         cmocka_unit_test(extremes_do_not_saturate),    cmocka_unit_test(the_longest_sum_is_exact),
         cmocka_unit_test(workers_do_not_change_a_bit), cmocka_unit_test(rows_are_quantized_alike),
         cmocka_unit_test(quotients_near_halves),       cmocka_unit_test(quantization_edges),

@@ -321,6 +321,13 @@ static void test_isas(void **state)
     check_isas(m);
     quantize_all(m);
     check_isas(m);
+    for (int32_t i = 0; i < m->layout.n; i++) // all of 7 bits
+        for (int64_t k = 0; m->w[i].q && k < m->layout.param[i].n; k++)
+            ((int8_t *)m->w[i].own)[k] /= 2;
+    check_isas(m);
+    const oc_param *key = oc_layout_at(&m->layout, OC_P_K_W, 1); // all but a third of one product
+    ((int8_t *)m->w[key - m->layout.param].own)[5] = -127;
+    check_isas(m);
     oc_model_free(m);
 }
 
