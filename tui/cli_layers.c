@@ -130,7 +130,7 @@ static oc_status measure(const oc_cli *c, table *t, oc_err *err)
     t->length = (int32_t)OC_MIN(length, P);
     const oc_model *const one[] = {t->k->model};
     double third = c->seconds * 1000 / 3;
-    oc_cost_opts o = {.length = t->length, .budget_ms = third};
+    oc_cost_opts o = {.length = t->length, .bits7 = t->k->model->bits7, .budget_ms = third};
     t->forward = (oc_latency_case){
         .models = one, .n_models = 1, .threads = 1, .batch = 1, .length = t->length};
     OC_TRY(oc_latency_measure(&t->forward, 1, third, NULL, NULL, err));

@@ -11,8 +11,7 @@
 #include "core/base/par.h"
 #include "core/base/str.h"
 
-#define Q_MAX     127 // -128 is never used: the range is symmetric, and sign tricks stay exact
-#define N_BINS    41  // of oc_ev_quant
+#define N_BINS    41 // of oc_ev_quant
 #define SQNR_CAP  200.0
 #define ROW_GRAIN 16 // rows a worker takes at a time
 
@@ -28,6 +27,7 @@ oc_status oc_quant_opts_from(const oc_settings *s, oc_quant_opts *out, oc_err *e
         *out = (oc_quant_opts){.clip = (oc_clip)i,
                                .percentile = s->quant_percentile,
                                .embeddings = s->quant_embeddings,
+                               .bits7 = s->quant_bits == 7,
                                .head = s->quant_head};
         return OC_OK;
     }
@@ -43,27 +43,27 @@ static inline float round_even(float x)
     return (x + 12582912.0f) - 12582912.0f;
 }
 
-static inline float clamp_q(float x)
+static inline float clamp_q(float x, float top)
 {
-    x = x > (float)Q_MAX ? (float)Q_MAX : x;
-    return x < -(float)Q_MAX ? -(float)Q_MAX : x;
+    x = x > top ? top : x;
+    return x < -top ? -top : x;
 }
 
 // Squared error of a range, in eight fixed lanes (so the compiler may use vectors).
-static double range_error(const float *w, int64_t n, float range)
+static double range_error(const float *w, int64_t n, float range, float top)
 {
-    float scale = range / (float)Q_MAX, inv = (float)Q_MAX / range;
+    float scale = range / top, inv = top / range;
     double total = 0;
     for (int64_t i = 0; i < n; i += 256) {
         float lane[8] = {0};
         int64_t end = OC_MIN(n, i + 256), j = i;
         for (; j + 8 <= end; j += 8)
             for (int l = 0; l < 8; l++) {
-                float e = w[j + l] - round_even(clamp_q(w[j + l] * inv)) * scale;
+                float e = w[j + l] - round_even(clamp_q(w[j + l] * inv, top)) * scale;
                 lane[l] += e * e;
             }
         for (; j < end; j++) {
-            float e = w[j] - round_even(clamp_q(w[j] * inv)) * scale;
+            float e = w[j] - round_even(clamp_q(w[j] * inv, top)) * scale;
             lane[0] += e * e;
         }
         for (int l = 0; l < 8; l++)
@@ -73,9 +73,9 @@ static double range_error(const float *w, int64_t n, float range)
 }
 
 // Full range first, so the result is never worse than without clipping; coarse steps, then fine.
-static float best_range(const float *w, int64_t n, float max)
+static float best_range(const float *w, int64_t n, float max, float top)
 {
-    double least = range_error(w, n, max);
+    double least = range_error(w, n, max, top);
     float best = max;
     for (int pass = 0; pass < 2; pass++) {
         float centre = best / max, width = pass == 0 ? 0.02f : 0.005f;
@@ -84,7 +84,7 @@ static float best_range(const float *w, int64_t n, float max)
             float ratio = pass == 0 ? 1.0f - (float)i * width : centre + (float)i * width;
             if (ratio <= 0 || ratio > 1)
                 continue;
-            double e = range_error(w, n, ratio * max);
+            double e = range_error(w, n, ratio * max, top);
             if (e < least) {
                 least = e;
                 best = ratio * max;
@@ -141,6 +141,8 @@ static float percentile_range(const float *w, int64_t n, double percentile, floa
 double oc_quantize_channel(const float *w, int64_t n, const oc_quant_opts *o, int8_t *q,
                            float *scale, float *scratch)
 {
+    // Of the smallest value of two's complement no use is made: the range is symmetric.
+    const float top = o->bits7 ? 63 : 127;
     float max = 0, range;
     for (int64_t i = 0; i < n; i++)
         max = fabsf(w[i]) > max ? fabsf(w[i]) : max;
@@ -148,22 +150,22 @@ double oc_quantize_channel(const float *w, int64_t n, const oc_quant_opts *o, in
     if (o->clip == OC_CLIP_PERCENTILE && n > 0)
         range = percentile_range(w, n, o->percentile, scratch);
     if (o->clip == OC_CLIP_MSE && max > 0)
-        range = best_range(w, n, max);
+        range = best_range(w, n, max, top);
     // A mostly zero channel can have a percentile of 0: its few weights are all there is to keep.
-    if (range < FLT_MIN * (float)Q_MAX)
+    if (range < FLT_MIN * top)
         range = max;
-    if (range < FLT_MIN * (float)Q_MAX) {
+    if (range < FLT_MIN * top) {
         memset(q, 0, (size_t)n);
         *scale = 1;
         return 0;
     }
-    float inv = (float)Q_MAX / range;
+    float inv = top / range;
     int64_t clipped = 0;
     for (int64_t i = 0; i < n; i++) {
-        q[i] = (int8_t)round_even(clamp_q(w[i] * inv));
+        q[i] = (int8_t)round_even(clamp_q(w[i] * inv, top));
         clipped += fabsf(w[i]) > range;
     }
-    *scale = range / (float)Q_MAX;
+    *scale = range / top;
     return (double)clipped / (double)n;
 }
 
@@ -262,7 +264,7 @@ static void emit_quant(oc_job *job, matrix *m, const oc_param *p, const char *na
     OC_EV_SET(v->model, name);
     v->layer = p->layer;
     OC_EV_SET(v->matrix, oc_kind_short(p->kind));
-    v->bits = 8;
+    v->bits = m->o->bits7 ? 7 : 8;
     fill_costs(m, v);
     m->max_err = 0;
     for (int64_t r = 0; r < m->rows; r++)
@@ -297,8 +299,10 @@ static oc_status quantize_param(oc_job *job, const oc_model *model, const oc_par
                                 oc_err *err)
 {
     size_t workers = (size_t)oc_par_workers();
+    oc_quant_opts here = *o;
+    here.bits7 = o->bits7 && oc_kind_is_matrix(p->kind);
     matrix m = {
-        .o = o, .w = model->w[p - model->layout.param].f32, .rows = p->rows, .cols = p->cols};
+        .o = &here, .w = model->w[p - model->layout.param].f32, .rows = p->rows, .cols = p->cols};
     for (int64_t r = 0; r < p->rows; r++)
         if (!finite_row(m.w + r * p->cols, p->cols))
             return OC_FAIL(err, OC_NUMERIC,
@@ -376,6 +380,7 @@ oc_status oc_quantize_model(oc_job *job, oc_model *m, const oc_quant_opts *o, co
     }
     oc_free(q);
     oc_free(scale);
+    m->bits7 = rc == OC_OK && o->bits7;
     return rc;
 }
 

@@ -1,5 +1,6 @@
 /*
- * core/compress/quantize.h - INT8 weights: one scale per output channel, values -127..127.
+ * core/compress/quantize.h - INT8 weights: one scale per output channel, values -127..127 or, of
+ * 7 bits, -63..63.
  *
  * Symmetric, so zeros stay zeros and pruning survives. The range of a channel is set by an
  * observer: max |w|, a percentile of |w|, or the range of least squared error (mse). Activations
@@ -22,11 +23,12 @@ typedef struct oc_quant_opts {
     oc_clip clip;
     double percentile; /* 50..100 */
     bool embeddings, head;
+    bool bits7;       /* matrices of 7 bits; embeddings, which nothing multiplies, keep 8 */
     const bool *keep; /* [layout.n] borrowed: parameters that stay f32 all the same; NULL: none */
 } oc_quant_opts;
 oc_status oc_quant_opts_from(const oc_settings *s, oc_quant_opts *out, oc_err *err) OC_NODISCARD;
 
-/* One row of weights: w f32 [n] -> q, scale. Returns the share of clipped entries. */
+/* One row of a matrix: w f32 [n] -> q, scale. Returns the share of clipped entries. */
 double oc_quantize_channel(const float *w, int64_t n, const oc_quant_opts *o, int8_t *q,
                            float *scale, float *scratch);
 

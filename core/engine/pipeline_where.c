@@ -80,6 +80,7 @@ oc_status oc_pipeline_where(oc_pipeline *p, const oc_model *m, const char *name,
         return OC_OK;
     stop s = {.job = p->job};
     oc_cost_opts o = {.length = first_length(&p->job->set, m),
+                      .bits7 = p->job->set.quant_bits == 7,
                       .budget_ms = BUDGET_MS,
                       .stop = stopped,
                       .ctx = &s};

@@ -88,6 +88,7 @@
   INT (prune_notes,     "prune.notes", 256, 1, 1000000, "prune", "notes used to estimate importance")                   \
   REAL(recover_lr,      "recover.lr", 5e-5, 1e-9, 1, "recover", "peak learning rate after pruning")                     \
   INT (recover_epochs,  "recover.epochs", 2, 1, 10000, "recover", "epochs after pruning")                               \
+  INT (quant_bits,      "quant.bits", 8, 7, 8, "quantize", "bits of INT8 matrices; 7 is less exact, and faster on CPUs with AVX2 but no VNNI; embeddings keep 8") \
   WORD(quant_clip,      "quant.clip", "max", "max|percentile|mse", "quantize", "observer that sets the range of each output channel") \
   REAL(quant_percentile, "quant.percentile", 99.9, 50, 100, "quantize", "percentile of |w| kept (clip percentile)")     \
   WORD(quant_where,     "quant.where", "all", "all|faster", "quantize", "quantize all matrices, or only those where INT8 is faster on this machine") \

@@ -90,10 +90,14 @@ static int64_t stored_bytes(const facts *f, int32_t i)
     return s && s->w ? s->w->bytes + (s->scale ? s->scale->bytes : 0) : 0;
 }
 
+/* Of a weight, of those that its type in the file gives it. */
 static int64_t bits_of(const facts *f, int32_t i)
 {
+    const oc_model *m = f->c->model;
+    if (m->bits7 && m->w[i].q && oc_kind_is_matrix(m->layout.param[i].kind))
+        return 7;
     const oc_tensor *t = f->map.src ? f->map.src[i].w : NULL;
-    return 8 * oc_dtype_bytes(t ? t->dtype : f->c->model->w[i].q ? OC_DT_I8 : OC_DT_F32);
+    return 8 * oc_dtype_bytes(t ? t->dtype : m->w[i].q ? OC_DT_I8 : OC_DT_F32);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */

@@ -130,7 +130,7 @@ static oc_status verify_config(const oc_config *c, const char *path, oc_err *err
     OC_TRY(oc_config_read(path, &back, err));
     bool same = same_dims(&back.dims, &c->dims) && back.multi_label == c->multi_label &&
                 back.lower_case == c->lower_case && back.max_len == c->max_len &&
-                back.pad_id == c->pad_id && !strcmp(back.task, c->task) &&
+                back.pad_id == c->pad_id && back.bits7 == c->bits7 && !strcmp(back.task, c->task) &&
                 !strcmp(back.text_column, c->text_column) &&
                 !strcmp(back.label_column, c->label_column);
     for (int64_t i = 0; i < c->labels.n && same; i++)
@@ -178,6 +178,7 @@ static oc_status follow_model(oc_checkpoint *c, oc_err *err)
     c->config.n_q8 = 0;
     for (int32_t i = 0; i < m->layout.n; i++)
         c->config.n_q8 += m->w[i].q != NULL;
+    c->config.bits7 = m->bits7 && c->config.n_q8 > 0;
     return OC_OK;
 }
 

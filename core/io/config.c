@@ -294,7 +294,11 @@ static oc_status read_ours(const reader *top, oc_config *c)
     OC_TRY(read_text(&t, "label_column", c->label_column, sizeof c->label_column));
     reader q = {.what = r.what, .in = "optimclm.quantized.", .err = r.err};
     OC_TRY(sub_object(&r, "quantized", &q.j));
-    return read_int_opt(&q, "tensors", 0, INT32_MAX, &c->n_q8);
+    int32_t bits = 8;
+    OC_TRY(read_int_opt(&q, "tensors", 0, INT32_MAX, &c->n_q8));
+    OC_TRY(read_int_opt(&q, "bits", 7, 8, &bits));
+    c->bits7 = bits == 7;
+    return OC_OK;
 }
 
 /* A label that is a number counts as its digits. */
@@ -520,8 +524,10 @@ static void write_ours(oc_jw *w, const oc_config *c)
         oc_jw_key(w, "quantized");
         oc_jw_open(w, '{');
         oc_jw_ki64(w, "tensors", c->n_q8);
-        oc_jw_ki64(w, "bits", 8);
-        oc_jw_kstr(w, "weights", "int8, one scale per row, symmetric, -127..127");
+        oc_jw_ki64(w, "bits", c->bits7 ? 7 : 8);
+        oc_jw_kstr(w, "weights",
+                   c->bits7 ? "int8, one scale per row, symmetric, -63..63; embeddings -127..127"
+                            : "int8, one scale per row, symmetric, -127..127");
         oc_jw_kstr(w, "activations", "int8, one scale per row, at run time");
         oc_jw_close(w, '}');
     }

@@ -28,6 +28,7 @@ typedef struct oc_config {
     char text_column[64], label_column[64];
     int32_t pad_id; /* pad_token_id */
     int32_t n_q8;   /* tensors stored as int8; 0 = not quantized */
+    bool bits7;     /* quantized.bits is 7: of those, matrices hold -63..63; else 8 */
 } oc_config;
 
 /*

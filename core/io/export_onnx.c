@@ -8,7 +8,8 @@
  *
  * INT8 matrices are stored as S8 with zero point 0. Inputs are U8, since DynamicQuantizeLinear knows
  * nothing else; ONNX Runtime's U8 by S8 products add two in 16 bits on x86 CPUs without VNNI and
- * saturate there (255 * 127 * 2 > 32767) unless its session option session.x64quantprecision is 1.
+ * saturate there (255 * 127 * 2 > 32767) unless its session option session.x64quantprecision is 1 or
+ * weights have 7 bits (quant.bits; 255 * 63 * 2 = 32130).
  * U8 weights around 128 would be exact without it, but take 2.4 times as long where there is VNNI
  * (AVX-VNNI, one thread, TinyBERT-4L-312 at 128 tokens: 9.3 ms against 3.8 ms, f32 9.5 ms).
  */

@@ -154,6 +154,7 @@ oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
             oc_model_borrow_f32(d, i, w->f32);
     }
     d->from = m->from;
+    d->bits7 = m->bits7;
     oc_status st = oc_model_own(d, err);
     if (st != OC_OK) {
         oc_model_free(d);
@@ -184,6 +185,35 @@ static int64_t first_not_finite(const float *w, int64_t n)
     return -1;
 }
 
+/* First entry that is not in -top..top; -1: none. */
+static int64_t first_beyond(const int8_t *q, int64_t n, int top)
+{
+    enum { BLOCK = 4096 };
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t end = OC_MIN(n, i + BLOCK);
+        uint8_t any = 0;
+        for (int64_t j = i; j < end; j++)
+            any |= (uint8_t)(q[j] + top) > 2 * top;
+        for (int64_t j = i; any && j < end; j++)
+            if (q[j] < -top || q[j] > top)
+                return j;
+    }
+    return -1;
+}
+
+static oc_status check_q8(const oc_model *m, const oc_param *p, const oc_weight *w,
+                          const char *from, oc_err *err)
+{
+    bool bits7 = m->bits7 && oc_kind_is_matrix(p->kind);
+    int top = bits7 ? 63 : 127;
+    int64_t at = first_beyond(w->q, p->n, top);
+    if (at < 0)
+        return OC_OK;
+    return OC_FAIL(err, OC_FORMAT, "%s: tensor %s holds %d (entry %lld); -%d to %d was expected%s",
+                   from, p->name, (int)w->q[at], (long long)at, top, top,
+                   bits7 ? ", since the config says 7 bits" : "");
+}
+
 static oc_status check_param(const oc_model *m, int32_t i, oc_err *err)
 {
     const oc_param *p = &m->layout.param[i];
@@ -191,11 +221,7 @@ static oc_status check_param(const oc_model *m, int32_t i, oc_err *err)
     const char *from = m->from ? m->from : "the model", *part = "";
     int64_t at = -1;
     if (w->q) {
-        const int8_t *low = memchr(w->q, 0x80, (size_t)p->n);
-        if (low)
-            return OC_FAIL(err, OC_FORMAT,
-                           "%s: tensor %s holds -128 (entry %lld); -127 to 127 was expected", from,
-                           p->name, (long long)(low - w->q));
+        OC_TRY(check_q8(m, p, w, from, err));
         part = "_scale";
         for (int64_t r = 0; r < p->rows && at < 0; r++)
             at = isfinite(w->scale[r]) && w->scale[r] >= 0 ? -1 : r;

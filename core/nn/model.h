@@ -23,7 +23,7 @@
 
 typedef struct oc_weight {
     const float *f32;   /* [rows, cols]; NULL when quantized */
-    const int8_t *q;    /* [rows, cols] values -127..127; NULL when f32 */
+    const int8_t *q;    /* [rows, cols] values -127..127 (see bits7); NULL when f32 */
     const float *scale; /* [rows] w ~ scale[row] * q; NULL when f32 */
     void *own;       /* f32 or q where it is memory of this weight alone; NULL: slab or borrowed */
     void *own_scale; /* scale, likewise */
@@ -34,6 +34,7 @@ typedef struct oc_model {
     oc_layout layout;
     float *slab;      /* owned [layout.n_floats]; ranges of quantized parameters are not used */
     oc_weight *w;     /* owned [layout.n], same order as layout.param */
+    bool bits7;       /* quantized matrices are of 7 bits, -63..63; embeddings are not */
     const char *from; /* borrowed as the weights are: the file they lie in, for messages; or NULL */
 } oc_model;
 
@@ -60,7 +61,7 @@ oc_status oc_model_own(oc_model *m, oc_err *err) OC_NODISCARD;
 /* f32 weights of parameter i to be changed; NULL when they are borrowed or quantized. */
 float *oc_model_edit(oc_model *m, int32_t i);
 /*
- * That weights which came from a file are finite, and int8 ones not -128. With a slab this has been
+ * That weights which came from a file are finite, and int8 ones in range. With a slab this has been
  * seen to. OC_FORMAT names file, tensor and entry.
  */
 oc_status oc_model_check(const oc_model *m, oc_err *err) OC_NODISCARD;

@@ -80,6 +80,7 @@ static void make_model(const char *name, bool int8)
     }
     bool whole = strcmp(name, "int8-part") != 0;
     oc_quant_opts o = {.embeddings = whole, .head = whole};
+    o.bits7 = !strcmp(name, "int8-distil");
     if (int8)
         OK(oc_quantize_model(NULL, c->model, &o, name, &err));
     snprintf(path, sizeof path, "%s/%s", dir, name);

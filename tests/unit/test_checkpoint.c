@@ -553,6 +553,22 @@ static void bad_int8(void **state)
     save(c, in_folder("b8"));
     assert_not_usable(in_folder("b8"), "layer.1.attention.self.key.weight holds -128");
     q[7] = -127;
+    c->model->bits7 = true; // and of 7 bits, as its config now says, it is not
+    save(c, in_folder("b7"));
+    assert_not_usable(in_folder("b7"), "b7/model.safetensors: tensor "
+                                       "bert.encoder.layer.1.attention.self.key.weight holds -127 "
+                                       "(entry 0); -63 to 63 was expected");
+    for (int64_t i = 0; i < p->n; i++)
+        q[i] = (int8_t)(i * 37 % 127 - 63);
+    q[p->n - 1] = 64;
+    save(c, in_folder("b7"));
+    assert_not_usable(in_folder("b7"), "since the config says 7 bits");
+    q[p->n - 1] = 63;
+    save(c, in_folder("b7"));
+    oc_checkpoint *good = load(in_folder("b7"), 0);
+    assert_int_equal(oc_model_check(good->model, &err), OC_OK);
+    oc_checkpoint_free(good);
+    c->model->bits7 = false;
     static const float bad[] = {-1.0f, NAN, INFINITY};
     for (int i = 0; i < 3; i++) {
         scale[2] = bad[i];

@@ -215,6 +215,7 @@ static void ours(void **state)
     assert_int_equal(c.lower_case, 0);
     assert_int_equal(c.max_len, 128);
     assert_int_equal(c.n_q8, 7);
+    assert_false(c.bits7);
     assert_string_equal(c.task, "mortality");
     assert_string_equal(c.text_column, "text");
     assert_string_equal(c.label_column, "died");
@@ -302,6 +303,12 @@ static void refusals(void **state)
          "optimclm.do_lower_case"},
         {"\"optimclm\": {\"format\": 1, \"task\": 3}", OC_FORMAT,
          "optimclm.task must be an object"},
+        {"\"optimclm\": {\"format\": 1, \"quantized\": {\"bits\": 6}}", OC_FORMAT,
+         "optimclm.quantized.bits must be a whole number from 7 to 8"},
+        {"\"optimclm\": {\"format\": 1, \"quantized\": {\"bits\": \"7\"}}", OC_FORMAT,
+         "optimclm.quantized.bits"},
+        {"\"optimclm\": {\"format\": 1, \"quantized\": {\"bits\": 7.5}}", OC_FORMAT,
+         "optimclm.quantized.bits"},
         {"\"optimclm\": {\"format\": 1, \"task\": {\"name\": 3}}", OC_FORMAT, "optimclm.task.name"},
     };
     for (int i = 0; i < OC_COUNT(bad); i++) {
@@ -338,6 +345,7 @@ static oc_config uneven(void)
         .label_column = "codes",
         .pad_id = 0,
         .n_q8 = 4,
+        .bits7 = true,
     };
     assert_int_equal(oc_strlist_add(&c.labels, "0038", 4, NULL), OC_OK);
     assert_int_equal(oc_strlist_add(&c.labels, "h\xc3\xa9 \"x\"", 7, NULL), OC_OK);
@@ -355,6 +363,7 @@ static void assert_same(const oc_config *a, const oc_config *b)
     assert_int_equal(a->max_len, b->max_len);
     assert_int_equal(a->pad_id, b->pad_id);
     assert_int_equal(a->n_q8, b->n_q8);
+    assert_int_equal(a->bits7, b->bits7);
     assert_string_equal(a->task, b->task);
     assert_string_equal(a->text_column, b->text_column);
     assert_string_equal(a->label_column, b->label_column);

@@ -22,6 +22,29 @@ static void test_channel_by_hand(void **state)
     assert_memory_equal(q, want, sizeof want);
 }
 
+static void test_channel_of_7_bits(void **state)
+{
+    (void)state;
+    // max 1.26: one step is 0.02.
+    const float w[] = {1.26f, -1.26f, 0.0f, 0.02f, -0.031f, 1.0f, -0.009f};
+    oc_quant_opts o = {.clip = OC_CLIP_MAX, .bits7 = true};
+    int8_t q[7];
+    float scale, scratch[7];
+    assert_true(oc_quantize_channel(w, 7, &o, q, &scale, scratch) == 0.0);
+    NEAR(scale, 0.02, 1e-8);
+    static const int8_t want[] = {63, -63, 0, 1, -2, 50, 0};
+    assert_memory_equal(q, want, sizeof want);
+    o.clip = OC_CLIP_PERCENTILE; // the range ends where the second largest is: 1.0
+    o.percentile = 100.0 * 4 / 6;
+    NEAR(oc_quantize_channel(w, 7, &o, q, &scale, scratch), 2.0 / 7, 1e-12);
+    NEAR(scale * 63, 1.0, 1e-6);
+    assert_true(q[0] == 63 && q[1] == -63 && q[5] == 63);
+    o.clip = OC_CLIP_MSE;
+    oc_quantize_channel(w, 7, &o, q, &scale, scratch);
+    for (int i = 0; i < 7; i++)
+        assert_in_range(q[i] + 63, 0, 126);
+}
+
 static void test_channel_of_zeros(void **state)
 {
     (void)state;
@@ -171,8 +194,10 @@ static const oc_event *quant_event(const recorder *r, int32_t layer, const char 
 }
 
 /* What an event says about one matrix, worked out again from w, q and scale. */
-static void check_event(const oc_event *e, const float *w, const oc_weight *q, const oc_param *p)
+static void check_event(const oc_event *e, const float *w, const oc_weight *q, const oc_param *p,
+                        int bits)
 {
+    int top = bits == 7 ? 63 : 127, most = 0;
     double sq = 0, sq_err = 0, max_err = 0, lo = (double)INFINITY, hi = 0;
     int64_t zeros = 0;
     for (int64_t r = 0; r < p->rows; r++) {
@@ -180,7 +205,7 @@ static void check_event(const oc_event *e, const float *w, const oc_weight *q, c
         hi = fmax(hi, (double)q->scale[r]);
         for (int64_t c = 0; c < p->cols; c++) {
             double x = (double)w[r * p->cols + c], y = (double)q->scale[r] * q->q[r * p->cols + c];
-            assert_true(q->q[r * p->cols + c] >= -127);
+            most = OC_MAX(most, abs(q->q[r * p->cols + c]));
             assert_true(fabs(x - y) <= (double)q->scale[r] * 0.5 * 1.001);
             sq += x * x;
             sq_err += (x - y) * (x - y);
@@ -189,7 +214,8 @@ static void check_event(const oc_event *e, const float *w, const oc_weight *q, c
         }
     }
     const oc_ev_quant *v = &e->u.quant;
-    assert_int_equal(v->bits, 8);
+    assert_int_equal(v->bits, bits);
+    assert_int_equal(most, top);
     NEAR(v->sqnr_db, 10 * log10(sq / sq_err), 1e-3);
     NEAR(v->max_err, max_err, 1e-7);
     NEAR(v->zeros, (double)zeros / (double)p->n, 1e-12);
@@ -205,15 +231,16 @@ static void check_event(const oc_event *e, const float *w, const oc_weight *q, c
     assert_true(v->bins[0] > 0 || v->bins[40] > 0); // the largest error is in an outer bin
 }
 
-static void test_model(void **state)
+static void check_model(const oc_dims *dims, bool bits7)
 {
     recorder *r = recorder_new();
-    oc_dims dims = small_dims(2, 24, 3, 40, 3);
-    follow_arch(&dims, state);
-    oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
+    oc_checkpoint *c = checkpoint_new(dims, 5, 10);
+    oc_quant_opts o = MAX;
     oc_model *m;
+    o.bits7 = bits7;
     OK(oc_model_dup(c->model, &m, &err));
-    OK(oc_quantize_model(&r->job, m, &MAX, "quantized", &err));
+    OK(oc_quantize_model(&r->job, m, &o, "quantized", &err));
+    assert_int_equal(m->bits7, bits7);
     size_t n = 0;
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
@@ -226,11 +253,63 @@ static void test_model(void **state)
         assert_non_null(e);
         assert_string_equal(e->u.quant.model, "quantized");
         if (p->kind != OC_P_WORD) // row 0 is zeros: its scale is no scale
-            check_event(e, c->model->slab + p->offset, &m->w[i], p);
+            check_event(e, c->model->slab + p->offset, &m->w[i], p,
+                        bits7 && oc_kind_is_matrix(p->kind) ? 7 : 8);
     }
     assert_int_equal(event_count(r, OC_EV_quant_T), n);
     FAILS(OC_STATE, "quantized already", oc_quantize_model(&r->job, m, &MAX, "quantized", &err));
     oc_model_free(m);
+    oc_checkpoint_free(c);
+    recorder_free(r);
+}
+
+static void test_model(void **state)
+{
+    oc_dims dims = small_dims(2, 24, 3, 40, 3);
+    follow_arch(&dims, state);
+    check_model(&dims, false);
+    check_model(&dims, true);
+}
+
+/* Saved and loaded back it is what it was, and computes the same logits on every ISA. */
+static void test_7_bits_on_disk(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_dims dims = small_dims(2, 32, 2, 64, 3);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 10), *back;
+    oc_dataset d = dataset_new(20, 3, OC_TASK_SINGLE, 0, 4);
+    oc_encoded e;
+    oc_quant_opts o = MAX;
+    char path[OC_PATH_MAX];
+    o.bits7 = true;
+    OK(oc_quantize_model(NULL, c->model, &o, "q", &err));
+    OK(oc_path_join(path, r->job.workdir, "seven", &err));
+    OK(oc_checkpoint_save(c, path, NULL, &err));
+    assert_true(c->config.bits7);
+    OK(oc_checkpoint_load(path, 0, 0, &back, &err));
+    assert_true(back->config.bits7 && back->model->bits7);
+    oc_buf told = {0};
+    OK(oc_checkpoint_describe(back, &told, &err));
+    assert_non_null(strstr(told.data, "\"bits\": 7,"));
+    oc_buf_release(&told);
+    OK(oc_encode_all(NULL, &d, c->tok, 24, &e, &err));
+    float ref[20 * 3], logits[20 * 3];
+    const oc_kernels *used = oc_k;
+    oc_k = oc_kernels_for(OC_ISA_REF);
+    OK(oc_infer_all(NULL, c->model, &e, OC_INFER_TOKENS, NULL, ref, &err));
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        oc_k = oc_kernels_for((oc_isa)isa);
+        if (!oc_k)
+            continue;
+        memset(logits, 0, sizeof logits);
+        OK(oc_infer_all(NULL, back->model, &e, OC_INFER_TOKENS, NULL, logits, &err));
+        assert_memory_equal(ref, logits, sizeof ref);
+    }
+    oc_k = used;
+    oc_encoded_release(&e);
+    oc_dataset_release(&d);
+    oc_checkpoint_free(back);
     oc_checkpoint_free(c);
     recorder_free(r);
 }
@@ -360,6 +439,19 @@ static void test_drift(void **state)
         const oc_ev_drift *v = &event_at(r, OC_EV_drift_T, i)->u.drift;
         assert_true(v->max_err > 0 && v->sqnr_db > 15 && v->sqnr_db < 60);
     }
+    // What 7 bits cost is seen, in the layers and not in the embeddings.
+    oc_model *seven;
+    oc_quant_opts o7 = MAX;
+    o7.bits7 = true;
+    OK(oc_model_dup(c->model, &seven, &err));
+    OK(oc_quantize_model(NULL, seven, &o7, "q", &err));
+    OK(oc_quantize_drift(&r->job, c->model, seven, &e, 1000, "seven", &err));
+    for (size_t i = 0; i < 4; i++) {
+        double of8 = event_at(r, OC_EV_drift_T, i)->u.drift.sqnr_db;
+        double of7 = event_at(r, OC_EV_drift_T, 4 + i)->u.drift.sqnr_db;
+        assert_true(i == 0 ? of7 == of8 : of7 < of8 - 0.5);
+    }
+    oc_model_free(seven);
     // Embeddings are only rounded weights; later layers add the rounding of activations.
     assert_true(event_at(r, OC_EV_drift_T, 0)->u.drift.sqnr_db >
                 event_at(r, OC_EV_drift_T, 2)->u.drift.sqnr_db);
@@ -383,10 +475,15 @@ static void test_options(void **state)
     OK(oc_quant_opts_from(&s, &o, &err));
     assert_int_equal(o.clip, OC_CLIP_MAX);
     assert_true(o.embeddings && o.head);
+    assert_false(o.bits7);
+    OK(oc_settings_set(&s, "quant.bits", "7", &err));
+    FAILS(OC_USAGE, "quant.bits", oc_settings_set(&s, "quant.bits", "6", &err));
+    FAILS(OC_USAGE, "quant.bits", oc_settings_set(&s, "quant.bits", "9", &err));
     OK(oc_settings_set(&s, "quant.clip", "mse", &err));
     OK(oc_settings_set(&s, "quant.embeddings", "off", &err));
     OK(oc_quant_opts_from(&s, &o, &err));
     assert_int_equal(o.clip, OC_CLIP_MSE);
+    assert_true(o.bits7);
     assert_false(o.embeddings);
     oc_strlcpy(s.quant_clip, "entropy", sizeof s.quant_clip);
     FAILS(OC_USAGE, "entropy", oc_quant_opts_from(&s, &o, &err));
@@ -396,6 +493,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_channel_by_hand),
+        cmocka_unit_test(test_channel_of_7_bits),
         cmocka_unit_test(test_channel_of_zeros),
         cmocka_unit_test(test_percentile),
         cmocka_unit_test(test_percentile_of_a_sparse_channel),
@@ -403,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_mse_clips_an_outlier),
         cmocka_unit_test(test_model),
         cmocka_unit_test_prestate(test_model, &as_distilbert),
+        cmocka_unit_test(test_7_bits_on_disk),
         cmocka_unit_test(test_what_is_quantized),
         cmocka_unit_test(test_zeros_survive),
         cmocka_unit_test(test_same_for_any_threads),
