@@ -67,12 +67,17 @@ all: $(BIN)
 
 # The suffix of a kernel's file names its ISA; a compiler that does not know one builds without it.
 ISA_FLAGS :=
+FLAGS_avxvnni    := -mavx2 -mfma -mavxvnni
 FLAGS_avx512vnni := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
 FLAGS_amx        := $(FLAGS_avx512vnni) -mamx-tile -mamx-int8 -mamx-bf16
 FLAGS_neon       := -march=armv8.2-a+dotprod
 knows = $(shell $(CC) $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
 ifneq (,$(filter x86_64% i%86-%,$(shell $(CC) -dumpmachine 2>/dev/null)))
 $(BUILD)/core/kernels/%_avx2.o: ISA_FLAGS := -mavx2 -mfma
+ifneq (,$(call knows,$(FLAGS_avxvnni)))
+OC_CPPFLAGS += -DOC_HAVE_AVXVNNI
+$(BUILD)/core/kernels/%_avxvnni.o: ISA_FLAGS := $(FLAGS_avxvnni)
+endif
 ifneq (,$(call knows,$(FLAGS_avx512vnni)))
 OC_CPPFLAGS += -DOC_HAVE_AVX512VNNI
 $(BUILD)/core/kernels/%_avx512vnni.o: ISA_FLAGS := $(FLAGS_avx512vnni)

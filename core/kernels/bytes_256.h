@@ -10,11 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__clang__)
-#    define OC__UNROLL _Pragma("clang loop unroll(full)")
-#else
-#    define OC__UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "core/base/attr.h"
 
 /* Four bytes in every lane. */
 static inline __m256i oc__broadcast_4(const void *p)

@@ -3,7 +3,7 @@
  *
  * Kernels cannot fail and do not allocate; shapes were checked by core/nn. Every entry has a C
  * reference (<op>_ref); an ISA overrides what it does faster. The table is filled once, before
- * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|
+ * threads start (oc_kernels_select), and is read-only afterwards. OPTIMCLM_ISA=ref|avx2|avxvnni|
  * avx512vnni|amx|neon forces.
  *
  * One rule makes results equal on every ISA and for any thread count, bit for bit: the order of
@@ -21,8 +21,9 @@
  * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
  * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
  * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd, tdpbssd and sdot never do
- * (tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c). Of weights of 7 bits, -64..63, four products
- * fit 16 bits (tile_s7_avx2.c); which way a matrix goes is decided by what it holds when it is packed.
+ * (tile_s8_avxvnni.c, tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c). Of weights of 7 bits,
+ * -64..63, four products fit 16 bits (tile_s7_avx2.c); which way a matrix goes is decided by what it
+ * holds when it is packed.
  */
 #ifndef OC_KERNELS_H
 #define OC_KERNELS_H
@@ -38,6 +39,7 @@
 typedef enum {
     OC_ISA_REF,
     OC_ISA_AVX2,
+    OC_ISA_AVXVNNI,
     OC_ISA_AVX512VNNI,
     OC_ISA_AMX,
     OC_ISA_NEON,

@@ -23,12 +23,19 @@ static const oc_kernels table_ref = OC__KERNEL_TABLE(ref, REF, .gemm_f32_few = N
 static const oc_kernels table_avx2 =
     OC__KERNEL_TABLE(avx2, AVX2, OC__KERNEL_FEW(avx2), OC__KERNEL_S8_7(avx2));
 #endif
+#ifdef OC_HAVE_AVXVNNI
+static const oc_kernels table_avxvnni =
+    OC__KERNEL_TABLE_S8(avxvnni, AVXVNNI, avx2, AVX2, OC__KERNEL_FEW(avx2));
+#endif
 #ifdef OC_HAVE_AVX512VNNI
 static const oc_kernels table_avx512vnni =
     OC__KERNEL_TABLE(avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni));
 #endif
 #ifdef OC_HAVE_AMX
-static const oc_kernels table_amx = OC__KERNEL_TABLE_AMX;
+static const oc_kernels table_amx = OC__KERNEL_TABLE_S8(
+    amx, AMX, avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni), .begin_s8 = oc_k_begin_s8_amx,
+    .end_s8 = oc_k_end_s8_amx, .x6_split_rows = oc_k_x6_split_rows_amx,
+    .x6_split_columns = oc_k_x6_split_columns_amx, .x6_tile = oc_k_x6_tile_amx);
 #endif
 #ifdef OC_HAVE_NEON
 static const oc_kernels table_neon = OC__KERNEL_TABLE(neon, NEON, OC__KERNEL_FEW(neon));
@@ -36,16 +43,30 @@ static const oc_kernels table_neon = OC__KERNEL_TABLE(neon, NEON, OC__KERNEL_FEW
 
 const oc_kernels *oc_k;
 
-static const char *const isa_names[OC_N_ISAS] = {[OC_ISA_REF] = "ref",
-                                                 [OC_ISA_AVX2] = "avx2",
-                                                 [OC_ISA_AVX512VNNI] = "avx512vnni",
-                                                 [OC_ISA_AMX] = "amx",
-                                                 [OC_ISA_NEON] = "neon"};
+static const char *const isa_names[OC_N_ISAS] = {
+    [OC_ISA_REF] = "ref",         [OC_ISA_AVX2] = "avx2",
+    [OC_ISA_AVXVNNI] = "avxvnni", [OC_ISA_AVX512VNNI] = "avx512vnni",
+    [OC_ISA_AMX] = "amx",         [OC_ISA_NEON] = "neon"};
 
 const char *oc_isa_name(oc_isa isa)
 {
     return (unsigned)isa < OC_N_ISAS ? isa_names[isa] : "?";
 }
+
+#if OC__X86
+/* Looks at the CPU and at whether the system keeps the wide registers. */
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return has_avx2() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1U << 4));
+}
+#endif
 
 #ifdef OC_HAVE_AVX512VNNI
 /* What FLAGS_avx512vnni of the Makefile lets the compiler use. */
@@ -93,9 +114,12 @@ const oc_kernels *oc_kernels_for(oc_isa isa)
     if (isa == OC_ISA_REF)
         return &table_ref;
 #if OC__X86
-    /* Looks at the CPU and at whether the system keeps the wide registers. */
-    if (isa == OC_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (isa == OC_ISA_AVX2 && has_avx2())
         return &table_avx2;
+#endif
+#ifdef OC_HAVE_AVXVNNI
+    if (isa == OC_ISA_AVXVNNI && has_avxvnni())
+        return &table_avxvnni;
 #endif
 #ifdef OC_HAVE_AVX512VNNI
     if (isa == OC_ISA_AVX512VNNI && has_avx512vnni())
@@ -170,6 +194,7 @@ void oc_cpu_describe(char *out, size_t n)
     } f[] = {
         {"avx2", __builtin_cpu_supports("avx2")},
         {"fma", __builtin_cpu_supports("fma")},
+        {"avx_vnni", has_avxvnni()},
         {"avx512f", __builtin_cpu_supports("avx512f")},
         {"avx512_vnni", __builtin_cpu_supports("avx512vnni")},
         {"amx_int8", oc_kernels_for(OC_ISA_AMX) != NULL},

@@ -30,6 +30,11 @@
 #define OC__AVX2_QKC       512
 #define OC__AVX2_QKR       32
 #define OC__AVX2_QEB       2
+#define OC__AVXVNNI_QMR    6
+#define OC__AVXVNNI_QNR    16
+#define OC__AVXVNNI_QKC    1024
+#define OC__AVXVNNI_QKR    32
+#define OC__AVXVNNI_QEB    1
 #define OC__AVX512VNNI_MR  12
 #define OC__AVX512VNNI_NR  32
 #define OC__AVX512VNNI_QMR 12
@@ -143,15 +148,13 @@
     .prepare_s8_rows_7 = oc_k_prepare_s8_rows_7_##lower,                                           \
     .pack_s8_panel_7 = oc_k_pack_s8_panel_7_##lower
 
-#define OC__KERNEL_TABLE_AMX                                                                       \
+/* int8 products of its own, the rest of another ISA's; what follows as above */
+#define OC__KERNEL_TABLE_S8(lower, UPPER, base, BASE, ...)                                         \
     {                                                                                              \
-        .isa = OC_ISA_AMX,                                                                         \
-        OC__KERNEL_ROWS(avx512vnni, AVX512VNNI),                                                   \
-        OC__KERNEL_FEW(avx512vnni),                                                                \
-        OC__KERNEL_S8(amx, AMX),                                                                   \
-        .begin_s8 = oc_k_begin_s8_amx, .end_s8 = oc_k_end_s8_amx,                                  \
-        .x6_split_rows = oc_k_x6_split_rows_amx,                                                   \
-        .x6_split_columns = oc_k_x6_split_columns_amx, .x6_tile = oc_k_x6_tile_amx,                \
+        .isa = OC_ISA_##UPPER,                                                                     \
+        OC__KERNEL_ROWS(base, BASE),                                                               \
+        OC__KERNEL_S8(lower, UPPER),                                                               \
+        __VA_ARGS__                                                                                \
     }
 /* clang-format on */
 
@@ -160,6 +163,9 @@ OC__KERNEL_DECLS(ref);
 OC__KERNEL_DECLS(avx2);
 OC__KERNEL_DECL_FEW(avx2);
 OC__KERNEL_DECLS_S8(7_avx2);
+#endif
+#ifdef OC_HAVE_AVXVNNI /* int8 products alone; the rest is avx2's */
+OC__KERNEL_DECLS_S8(avxvnni);
 #endif
 #ifdef OC_HAVE_AVX512VNNI /* by the Makefile: the compiler knows it */
 OC__KERNEL_DECLS(avx512vnni);

@@ -11,18 +11,12 @@
 
 #    include <assert.h>
 
+#    include "core/base/attr.h"
 #    include "core/kernels/vec_avx512.h"
 
 #    define MR OC__AVX512VNNI_MR
 #    define NR OC__AVX512VNNI_NR
 #    define NV (NR / 16)
-
-/* Loops over registers must vanish at any -O level. */
-#    if defined(__clang__)
-#        define UNROLL _Pragma("clang loop unroll(full)")
-#    else
-#        define UNROLL _Pragma("GCC unroll 16")
-#    endif
 
 /* R rows x V registers of columns, of the last of which `last` count; R and V are constants where
  * it is inlined. */
@@ -31,9 +25,9 @@ tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int
           const float *b, float *C, int64_t ldc, oc_vm last, bool accumulate)
 {
     __m512 c[MR][NV];
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++) {
             const float *p = C + m * ldc + 16 * v;
             c[m][v] = !accumulate ? v_set(0.0f) : v < V - 1 ? v_load(p) : v_load_m(last, p);
@@ -43,16 +37,16 @@ tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int
     const float *a4 = a + 4 * a_rs, *a8 = a + 8 * a_rs;
     for (int64_t k = 0; k < K; k++) {
         __m512 bv[NV];
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++)
             bv[v] = v_load(b + 16 * v);
-        UNROLL
+        OC_UNROLL
         for (int m = 0; m < R; m++) {
             const float *from = m < 4   ? a + m * a_rs
                                 : m < 8 ? a4 + (m - 4) * a_rs
                                         : a8 + (m - 8) * a_rs;
             __m512 am = v_set(*from);
-            UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 c[m][v] = v_fma(am, bv[v], c[m][v]);
         }
@@ -61,9 +55,9 @@ tile_rows(const int R, const int V, int64_t K, const float *a, int64_t a_rs, int
         a4 += a_cs;
         a8 += a_cs;
     }
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < V - 1; v++)
             v_store(C + m * ldc + 16 * v, c[m][v]);
         v_store_m(last, C + m * ldc + 16 * (V - 1), c[m][V - 1]);
@@ -104,28 +98,28 @@ few_rows(const int R, const int P, int64_t K, const float *a, int64_t a_rs, int6
          const float *b, int64_t step, float *C, int64_t ldc, bool accumulate)
 {
     __m512 c[3][8];
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < 2 * P; v++)
             c[m][v] = accumulate ? v_load(C + m * ldc + 16 * v) : v_set(0.0f);
     }
     for (int64_t k = 0; k < K; k++, a += a_cs, b += NR) {
         __m512 am[3];
-        UNROLL
+        OC_UNROLL
         for (int m = 0; m < R; m++)
             am[m] = v_set(a[m * a_rs]);
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < 2 * P; v++) {
             __m512 bv = v_load(b + v / 2 * step + 16 * (v % 2));
-            UNROLL
+            OC_UNROLL
             for (int m = 0; m < R; m++)
                 c[m][v] = v_fma(am[m], bv, c[m][v]);
         }
     }
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < 2 * P; v++)
             v_store(C + m * ldc + 16 * v, c[m][v]);
     }
@@ -150,16 +144,16 @@ static void transpose_16x16(const float *p, int64_t js, int32_t used, oc_vm have
                             int64_t width, int32_t n_k, oc_vm keep)
 {
     __m512 r[16], t[16];
-    UNROLL
+    OC_UNROLL
     for (int j = 0; j < 16; j++)
         r[j] = j < used ? v_load_m(have, p + j * js) : v_set(0.0f);
-    UNROLL
+    OC_UNROLL
     for (int j = 0; j < 16; j += 2) {
         t[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
         t[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
     }
     /* r[4 g + i], block b: column 4 b + i of rows 4 g .. 4 g + 3. */
-    UNROLL
+    OC_UNROLL
     for (int j = 0; j < 16; j += 4) {
         r[j] = _mm512_shuffle_ps(t[j], t[j + 2], 0x44);
         r[j + 1] = _mm512_shuffle_ps(t[j], t[j + 2], 0xEE);
@@ -167,7 +161,7 @@ static void transpose_16x16(const float *p, int64_t js, int32_t used, oc_vm have
         r[j + 3] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0xEE);
     }
     /* Then 4 x 4 blocks of four floats. */
-    UNROLL
+    OC_UNROLL
     for (int i = 0; i < 4; i++) {
         __m512 lo = _mm512_shuffle_f32x4(r[i], r[4 + i], 0x44);
         __m512 lo2 = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0x44);
@@ -178,7 +172,7 @@ static void transpose_16x16(const float *p, int64_t js, int32_t used, oc_vm have
         t[8 + i] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
         t[12 + i] = _mm512_shuffle_f32x4(hi, hi2, 0xDD);
     }
-    UNROLL
+    OC_UNROLL
     for (int k = 0; k < 16; k++)
         if (k < n_k)
             v_store_m(keep, dst + k * width, t[k]);

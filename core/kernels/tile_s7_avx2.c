@@ -16,6 +16,7 @@
 #    include <assert.h>
 
 #    include "core/kernels/bytes_256.h"
+#    include "core/kernels/pack_quads.h"
 
 #    define QMR OC__AVX2_QMR
 #    define QNR OC__AVX2_QNR
@@ -23,13 +24,7 @@
 void oc_k_pack_s8_panel_7_avx2(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                                int8_t *dst)
 {
-    for (int64_t k = 0; k < Kp; k += 4) {
-        for (int64_t j = 0; j < QNR; j++, dst += 4) {
-            int64_t n = panel * QNR + j;
-            for (int64_t i = 0; i < 4; i++)
-                dst[i] = (int8_t)(64 + (n < N && k + i < K ? q[n * K + k + i] : 0));
-        }
-    }
+    oc__pack_quads(q, N, K, Kp, panel, QNR, 64, dst);
 }
 
 /* Eight k of a row, and 64 times the sums of those that meet in one 16-bit lane. */
@@ -71,36 +66,36 @@ __attribute__((always_inline)) static inline void tile_rows(const int R, const i
 {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i c[QMR][QNR / 8];
-    OC__UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        OC__UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++)
             c[m][v] = accumulate ? oc__load_32(acc + m * ld_acc + 8 * v) : _mm256_setzero_si256();
     }
     for (int64_t k = 0; k < Kc; k += 8, a += sizeof(row_oct) * QMR, b += 8 * QNR) {
-        OC__UNROLL
+        OC_UNROLL
         for (int m = 0; m < R; m++) {
             const int8_t *oct = a + (int64_t)sizeof(row_oct) * m;
             __m256i a0 = oc__broadcast_4(oct), a1 = oc__broadcast_4(oct + 4),
                     off = oc__broadcast_4(oct + 8);
             __m256i t[QNR / 8], u[QNR / 8];
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_maddubs_epi16(oc__load_32(b + 32 * v), a0);
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 u[v] = _mm256_maddubs_epi16(oc__load_32(b + 4 * QNR + 32 * v), a1);
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_sub_epi16(_mm256_add_epi16(t[v], u[v]), off);
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 c[m][v] = _mm256_add_epi32(c[m][v], _mm256_madd_epi16(t[v], ones));
         }
     }
-    OC__UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        OC__UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++)
             oc__store_32(acc + m * ld_acc + 8 * v, c[m][v]);
     }

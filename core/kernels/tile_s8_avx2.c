@@ -73,37 +73,37 @@ __attribute__((always_inline)) static inline void tile_rows(const int R, const i
 {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i c[QMR][QNR / 8];
-    OC__UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
         __m256i start = oc__broadcast_4(a + 4 * m);
-        OC__UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++)
             c[m][v] =
                 accumulate ? _mm256_add_epi32(start, oc__load_32(acc + m * ld_acc + 8 * v)) : start;
     }
     a += HEAD;
     for (int64_t k = 0; k < Kc; k += 4, a += sizeof(row_quad) * QMR, b += 4 * QNR) {
-        OC__UNROLL
+        OC_UNROLL
         for (int m = 0; m < R; m++) {
             const int8_t *quad = a + (int64_t)sizeof(row_quad) * m;
             __m256i mag = oc__broadcast_4(quad), sign = oc__broadcast_4(quad + 4), t[QNR / 8];
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_xor_si256(sign, oc__load_32(b + 32 * v));
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_maddubs_epi16(mag, t[v]);
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 t[v] = _mm256_madd_epi16(t[v], ones);
-            OC__UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 c[m][v] = _mm256_add_epi32(c[m][v], t[v]);
         }
     }
-    OC__UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        OC__UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++)
             oc__store_32(acc + m * ld_acc + 8 * v, c[m][v]);
     }

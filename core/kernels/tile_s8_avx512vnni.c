@@ -16,18 +16,13 @@
 
 #    include <assert.h>
 
+#    include "core/base/attr.h"
 #    include "core/kernels/pack_quads.h"
 #    include "core/kernels/vec_avx512.h"
 
 #    define QMR OC__AVX512VNNI_QMR
 #    define QNR OC__AVX512VNNI_QNR
 #    define QNV (QNR / 16)
-
-#    if defined(__clang__)
-#        define UNROLL _Pragma("clang loop unroll(full)")
-#    else
-#        define UNROLL _Pragma("GCC unroll 16")
-#    endif
 
 void oc_k_pack_s8_panel_avx512vnni(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                                    int8_t *dst)
@@ -77,31 +72,31 @@ tile_rows(const int R, const int V, const int S, int64_t Kc, const int8_t *start
 {
     __m512i c[4][QMR][QNV];
     const int8_t *r4 = row + 4 * Kc, *r8 = row + 8 * Kc;
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
         __m512i start = broadcast_4(starts + 4 * m);
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++) {
             c[0][m][v] =
                 accumulate ? _mm512_add_epi32(start, load_64(acc + m * ld_acc + 16 * v)) : start;
-            UNROLL
+            OC_UNROLL
             for (int s = 1; s < S; s++)
                 c[s][m][v] = _mm512_setzero_si512();
         }
     }
     for (int64_t k = 0; k < Kc; k += 4 * S) {
-        UNROLL
+        OC_UNROLL
         for (int s = 0; s < S; s++) {
             __m512i bv[QNV];
-            UNROLL
+            OC_UNROLL
             for (int v = 0; v < V; v++)
                 bv[v] = load_64(b + 64 * v);
-            UNROLL
+            OC_UNROLL
             for (int m = 0; m < R; m++) {
                 __m512i am = broadcast_4(m < 4   ? row + m * Kc
                                          : m < 8 ? r4 + (m - 4) * Kc
                                                  : r8 + (m - 8) * Kc);
-                UNROLL
+                OC_UNROLL
                 for (int v = 0; v < V; v++)
                     c[s][m][v] = _mm512_dpbusd_epi32(c[s][m][v], bv[v], am);
             }
@@ -111,11 +106,11 @@ tile_rows(const int R, const int V, const int S, int64_t Kc, const int8_t *start
             b += 4 * QNR;
         }
     }
-    UNROLL
+    OC_UNROLL
     for (int m = 0; m < R; m++) {
-        UNROLL
+        OC_UNROLL
         for (int v = 0; v < V; v++) {
-            UNROLL
+            OC_UNROLL
             for (int s = 1; s < S; s++)
                 c[0][m][v] = _mm512_add_epi32(c[0][m][v], c[s][m][v]);
             _mm512_storeu_si512(acc + m * ld_acc + 16 * v, c[0][m][v]);

@@ -181,7 +181,7 @@ static oc_status place_shared(bench *b, oc_err *err)
 static oc_status place_product(bench *b, product *p, oc_err *err)
 {
     int64_t n = columns(p, oc_k->nr), qn = columns(p, oc_k->qnr);
-    p->f32 = (oc_packed_f32){.K = p->K, .N = n, .x6 = true};
+    p->f32 = (oc_packed_f32){.K = p->K, .N = n, .x6 = p->M > 1}; // [CLS] rows are not
     p->s8 = (oc_packed_s8){.scale = b->scale, .K = p->K, .N = qn, .Kp = round_up(p->K, 32)};
     p->f32.panel = oc_calloc((size_t)oc_pack_f32_floats(p->K, n, p->f32.x6), sizeof(float));
     p->s8.panel = oc_calloc(oc_pack_s8_bytes(p->K, qn), 1);

@@ -36,6 +36,9 @@
 OC_PEAK_LOOP(oc_peak_fma_256, "vfmadd231ps", "%%ymm")
 OC_PEAK_LOOP(oc_peak_fma_512, "vfmadd231ps", "%%zmm")
 OC_PEAK_LOOP(oc_peak_dp_512, "vpdpbusd", "%%zmm")
+#    ifdef OC_HAVE_AVXVNNI
+OC_PEAK_LOOP(oc_peak_dp_256, "%{vex%} vpdpbusd", "%%ymm")
+#    endif
 #    undef OC_PEAK_LOOP
 
 /* Four rounds of: multiply pairs of bytes, add pairs of words, add to a sum. A product of signed
@@ -88,7 +91,7 @@ static inline double oc_peak_rate(void (*loop)(int64_t), double ops_per_round)
 
 static inline double oc_peak_f32(oc_isa isa)
 {
-    if (isa == OC_ISA_AVX2)
+    if (isa == OC_ISA_AVX2 || isa == OC_ISA_AVXVNNI)
         return oc_peak_rate(oc_peak_fma_256, 12 * 16);
     return isa >= OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_fma_512, 12 * 32) : 0.0;
 }
@@ -97,6 +100,10 @@ static inline double oc_peak_s8(oc_isa isa)
 {
     if (isa == OC_ISA_AVX2)
         return oc_peak_rate(oc_peak_madd_256, 4 * 64);
+#    ifdef OC_HAVE_AVXVNNI
+    if (isa == OC_ISA_AVXVNNI)
+        return oc_peak_rate(oc_peak_dp_256, 12 * 64);
+#    endif
     if (isa == OC_ISA_AMX) {
         oc_kernels_for(isa)->begin_s8();
         double rate = oc_peak_rate(oc_peak_amx, 4 * 32768);
