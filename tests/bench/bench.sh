@@ -2,8 +2,9 @@
 # Makes what the model benchmark needs (kept under $BUILD/bench-models), measures slice by slice, a
 # model and a part at a time, into $BUILD/bench-rows.jsonl, and prints the table of all rows there.
 # Without options: the whole table, from nothing. With options: these rows, in place of older ones.
-# Peers that are looked for: python3 with torch, python3 with onnx (makes the graphs), and node with
-# onnxruntime-node. OC_BENCH_PYTHON and NODE_PATH point to others than the default ones.
+# Peers that are looked for: python3 with torch, python3 with onnx (makes the graphs), and python3 with
+# onnxruntime or else node with onnxruntime-node. OC_BENCH_PYTHON and NODE_PATH point to others than
+# the default ones.
 # Usage: bench.sh [--models NAME,...] [--parts PART,...] [other options of bench_models]
 set -eu
 : "${BUILD:=build/release}"
@@ -32,7 +33,9 @@ parts=$(echo "$parts" | tr , ' ')
 [ ! -e "$dir/notes.ids" ] || [ -e "$dir/sorted.ids" ] ||
     awk '{ print NF, $0 }' "$dir/notes.ids" | sort -s -k1,1nr | cut -d' ' -f2- >"$dir/sorted.ids"
 if "$python" -c 'import onnx, numpy' 2>/dev/null; then
-    for m in $models; do "$python" tests/bench/make_onnx.py "$dir/$m-f32" "$dir/$m-onnx"; done
+    for m in $models; do
+        "$python" tests/bench/make_onnx.py "$dir/$m-f32" "$dir/$m-onnx" || echo "bench: $m has no graphs for ONNX Runtime" >&2
+    done
 else
     echo "bench: $python has no onnx: no graphs for ONNX Runtime" >&2
 fi

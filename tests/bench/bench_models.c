@@ -378,8 +378,8 @@ static const char help[] =
     "  --json             rows as lines of JSON instead of a table\n"
     "  --append FILE      put the rows at the end of FILE, as lines of JSON\n"
     "  --print FILE       only print FILE's rows as one table; later rows replace earlier ones\n"
-    "Peers: python3 with torch (OC_BENCH_PYTHON), node with onnxruntime-node (OC_BENCH_NODE,\n"
-    "NODE_PATH); what is not there is left out.\n";
+    "Peers: python3 with torch and onnxruntime (OC_BENCH_PYTHON), or for the latter node with\n"
+    "onnxruntime-node (OC_BENCH_NODE, NODE_PATH); what is not there is left out.\n";
 
 static bool numbers(const char *text, int64_t *out, int *n)
 {
@@ -454,21 +454,43 @@ static const char *env_or(const char *name, const char *otherwise)
     return v && *v ? v : otherwise;
 }
 
-/* The peers' scripts lie beside this file's source; ours beside this program. */
+/* `script` lies beside this file's source. */
+static void start_script(oc_peer *p, const char *name, const char *program, const char *script,
+                         const char *log)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%.400s/%.100s", env_or("OC_BENCH_SOURCE", "tests/bench"), script);
+    const char *const argv[] = {program, path, NULL};
+    oc_peer_start(p, name, argv, log);
+}
+
+/* Python's or, where that does not load, Node's: the same library. */
+static void start_ort(oc_peer *p, const char *log)
+{
+    char python[sizeof p->reason], both[sizeof p->reason];
+    start_script(p, "ONNX Runtime", env_or("OC_BENCH_PYTHON", "python3"), "peer_ort.py", log);
+    if (!p->reason[0])
+        return;
+    oc_strlcpy(python, p->reason, sizeof python);
+    start_script(p, "ONNX Runtime", env_or("OC_BENCH_NODE", "node"), "peer_ort.js", log);
+    if (!p->reason[0])
+        return;
+    snprintf(both, sizeof both, "%.90s; %.90s", python, p->reason);
+    oc_strlcpy(p->reason, both, sizeof p->reason);
+}
+
+/* Ours lies beside this program. */
 static void start_peers(bench *b, const char *self)
 {
-    char ours[512], torch[512], ort[512], log[512];
-    const char *slash = strrchr(self, '/'), *src = env_or("OC_BENCH_SOURCE", "tests/bench");
+    char ours[512], log[512];
+    const char *slash = strrchr(self, '/');
     snprintf(ours, sizeof ours, "%.*speer_ours", slash ? (int)(slash - self) + 1 : 0, self);
-    snprintf(torch, sizeof torch, "%.480s/peer_torch.py", src);
-    snprintf(ort, sizeof ort, "%.480s/peer_ort.js", src);
     snprintf(log, sizeof log, "%.480s/peers.log", b->o.dir);
     const char *const o[] = {ours, NULL};
-    const char *const t[] = {env_or("OC_BENCH_PYTHON", "python3"), torch, NULL};
-    const char *const n[] = {env_or("OC_BENCH_NODE", "node"), ort, NULL};
     oc_peer_start(&b->peer[b->n_peers++], "optimclm", o, log);
-    oc_peer_start(&b->peer[b->n_peers++], "PyTorch", t, log);
-    oc_peer_start(&b->peer[b->n_peers++], "ONNX Runtime", n, log);
+    start_script(&b->peer[b->n_peers++], "PyTorch", env_or("OC_BENCH_PYTHON", "python3"),
+                 "peer_torch.py", log);
+    start_ort(&b->peer[b->n_peers++], log);
 }
 
 static int print_file(const options *o)

@@ -12,10 +12,12 @@ import re
 import sys
 import time
 
+sys.dont_write_bytecode = True  # nothing is left beside the sources
 os.environ.setdefault("GLOG_minloglevel", "2")  # qnnpack warns at every layer
 try:
     import numpy as np
     import torch
+    import peer
     from torch import nn
     import torch.nn.functional as F
 except Exception as e:  # whatever keeps torch from loading is the reason to show
@@ -115,48 +117,23 @@ class Bert(nn.Module):
 
 def find_blas():
     """(name, set_threads): OpenBLAS with its own threads does not follow torch.set_num_threads."""
+    if torch.backends.mkl.is_available():  # linked in: no library of its own, and numpy's is another
+        return "MKL", None
     with open("/proc/self/maps") as f:
-        libs = set(re.findall(r"(/\S*(?:blas|mkl)\S*)", f.read()))
+        libs = set(re.findall(r"(/\S*blas\S*)", f.read()))
     for path in libs:
         lib = ctypes.CDLL(path)
         if hasattr(lib, "openblas_set_num_threads"):
             return "OpenBLAS", lib.openblas_set_num_threads
     if any("libblas" in p for p in libs):
         return "reference BLAS: slow in f32", None
-    return ("MKL" if any("mkl" in p for p in libs) else "its own BLAS"), None
+    return "its own BLAS", None
 
 
 blas, blas_threads = find_blas()
 
 
-def made_id(b, i):
-    return 101 if i == 0 else 1000 + (b * 131 + i * 7919) % 29000
-
-
-def read_notes(source, count, length):
-    if source == "fixed":
-        return [[made_id(b, i) for i in range(length)] for b in range(count)]
-    with open(source) as f:
-        return [[int(t) for t in line.split()] for line in f][:count]
-
-
-def batches(source, count, batch, length):
-    notes = read_notes(source, count, length)
-    out = []
-    for at in range(0, len(notes), batch):
-        b = notes[at:at + batch]
-        T = max(max(len(n) for n in b), length)
-        ids = torch.zeros(len(b), T, dtype=torch.long)
-        mask = torch.zeros(len(b), T, dtype=torch.long)
-        for i, n in enumerate(b):
-            ids[i, :len(n)] = torch.tensor(n)
-            mask[i, :len(n)] = 1
-        out.append((ids, mask))
-    return out
-
-
 kept = {}
-work = {}
 
 
 def forget_others(model):
@@ -168,11 +145,12 @@ def inference_model(folder, variant):
     m = Bert(folder).eval()
     if variant == "traced":
         with torch.inference_mode():
-            b = batches("fixed", 1, 1, 16)[0]
+            b = torch.full((1, 16), 1000), torch.ones(1, 16, dtype=torch.long)
             return torch.jit.freeze(torch.jit.trace(m, b))
     if variant.startswith("int8-"):
         torch.backends.quantized.engine = variant[5:]
-        return torch.quantization.quantize_dynamic(m, {nn.Linear}, dtype=torch.qint8)
+        from torch.ao.quantization import quantize_dynamic  # on its way out: asked for only here
+        return quantize_dynamic(m, {nn.Linear}, dtype=torch.qint8)
     return m
 
 
@@ -227,32 +205,18 @@ def train(model, todo, runs):
     return ms, z[0].tolist()
 
 
-def answer(words):
-    mode, variant, model, threads, runs, source, count, batch, length = words
-    torch.set_num_threads(int(threads))
+def make_todo(r):
+    return [(torch.from_numpy(ids), torch.from_numpy(mask)) for ids, mask in peer.batches(r)]
+
+
+def run(r, todo):
+    torch.set_num_threads(r.threads)
     if blas_threads:
-        blas_threads(int(threads))
-    key = (source, count, batch, length)
-    if key not in work:
-        work.clear()
-        work[key] = batches(source, int(count), int(batch), int(length))
-    todo = work[key]
-    if mode == "train":
-        ms, first = train(model, todo, int(runs))
-    else:
-        ms, first = infer(model, variant, todo, int(runs))
-    return "ok " + " ".join("%.6f" % m for m in ms) + " ; " + " ".join("%.7g" % z for z in first)
+        blas_threads(r.threads)
+    return train(r.model, todo, r.runs) if r.mode == "train" else infer(r.model, r.variant, todo, r.runs)
 
 
-def main():
-    engines = [e for e in torch.backends.quantized.supported_engines if e not in ("none", "x86")]
-    variants = ["infer-f32 eager", "infer-f32 traced"] + ["infer-int8 int8-" + e for e in engines]
-    print("ready PyTorch " + torch.__version__ + " (" + blas + ")|" + "|".join(variants) + "|train eager", flush=True)
-    for line in sys.stdin:
-        try:
-            print(answer(line.split()), flush=True)
-        except Exception as e:
-            print("no", str(e).replace("\n", " "), flush=True)
-
-
-main()
+engines = [e for e in torch.backends.quantized.supported_engines if e not in ("none", "x86")]
+peer.serve("PyTorch %s (%s)" % (torch.__version__, blas),
+           ["infer-f32 eager", "infer-f32 traced"] + ["infer-int8 int8-" + e for e in engines] + ["train eager"],
+           make_todo, run)
