@@ -1,8 +1,9 @@
 """PyTorch in the model benchmark: eager, traced, quantize_dynamic and a training step.
 
 A plain BERT of stock layers (separate query, key and value, scores, masked softmax), weights from
-MODEL-f32/model.safetensors, batches padded with an attention mask as people run them. Protocol:
-core/measure/peer.h. Needs torch and numpy.
+MODEL-f32/model.safetensors, batches padded with an attention mask as people run them. Where torch
+has it, "sdpa" is the same with scaled_dot_product_attention, and without the mask where nothing is
+padded, as transformers does. Protocol: core/measure/peer.h. Needs torch and numpy.
 """
 import ctypes
 import json
@@ -41,8 +42,9 @@ def read_safetensors(path):
 
 
 class Layer(nn.Module):
-    def __init__(self, H, A, ffn, p):
+    def __init__(self, H, A, ffn, p, sdpa):
         super().__init__()
+        self.sdpa = sdpa
         self.A, self.sqrt_D = A, math.sqrt(H // A)
         self.query, self.key, self.value = nn.Linear(H, H), nn.Linear(H, H), nn.Linear(H, H)
         self.out, self.ln1 = nn.Linear(H, H), nn.LayerNorm(H, eps=1e-12)
@@ -53,10 +55,16 @@ class Layer(nn.Module):
         B, T, H = x.shape
         return x.view(B, T, self.A, H // self.A).permute(0, 2, 1, 3)
 
+    def attend(self, q, k, v, bias):
+        if self.sdpa:
+            p = self.drop.p if self.training else 0.0
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+        s = torch.matmul(q, k.transpose(-1, -2)) / self.sqrt_D + bias
+        return torch.matmul(self.drop(torch.softmax(s, dim=-1)), v)
+
     def forward(self, x, bias):
         q, k, v = self.heads(self.query(x)), self.heads(self.key(x)), self.heads(self.value(x))
-        s = torch.matmul(q, k.transpose(-1, -2)) / self.sqrt_D + bias
-        c = torch.matmul(self.drop(torch.softmax(s, dim=-1)), v)
+        c = self.attend(q, k, v, bias)
         c = c.permute(0, 2, 1, 3).contiguous().view(x.shape)
         x = self.ln1(x + self.drop(self.out(c)))
         return self.ln2(x + self.drop(self.down(F.gelu(self.up(x)))))
@@ -75,15 +83,16 @@ def read_folder(folder):
 class Bert(nn.Module):
     """Of a folder, or "new:L2-H128-A4-F512-V30522" with random weights."""
 
-    def __init__(self, source, p=0.1):
+    def __init__(self, source, sdpa=False, p=0.1):
         super().__init__()
+        self.sdpa = sdpa
         new = re.fullmatch(r"new:L(\d+)-H(\d+)-A(\d+)-F(\d+)-V(\d+)", source)
         shape, w = ([int(n) for n in new.groups()] + [512], None) if new else read_folder(source)
         L, H, A, ffn, V, P = shape
         self.word, self.pos = nn.Embedding(V, H), nn.Embedding(P, H)
         self.segment = nn.Embedding(2, H)
         self.ln, self.drop = nn.LayerNorm(H, eps=1e-12), nn.Dropout(p)
-        self.layer = nn.ModuleList(Layer(H, A, ffn, p) for _ in range(L))
+        self.layer = nn.ModuleList(Layer(H, A, ffn, p, sdpa) for _ in range(L))
         self.pooler, self.classifier = nn.Linear(H, H), nn.Linear(H, 2)
         if w:
             self.load(w, L)
@@ -109,7 +118,8 @@ class Bert(nn.Module):
         T = ids.shape[1]
         x = self.word(ids) + self.pos(torch.arange(T))[None] + self.segment(torch.zeros_like(ids))
         x = self.drop(self.ln(x))
-        bias = (1.0 - mask[:, None, None, :].float()) * -10000.0
+        padded = not self.sdpa or not bool(mask.all())
+        bias = (1.0 - mask[:, None, None, :].float()) * -10000.0 if padded else None
         for l in self.layer:
             x = l(x, bias)
         return self.classifier(self.drop(torch.tanh(self.pooler(x[:, 0]))))
@@ -142,7 +152,7 @@ def forget_others(model):
 
 
 def inference_model(folder, variant):
-    m = Bert(folder).eval()
+    m = Bert(folder, variant == "sdpa").eval()
     if variant == "traced":
         with torch.inference_mode():
             b = torch.full((1, 16), 1000), torch.ones(1, 16, dtype=torch.long)
@@ -181,12 +191,20 @@ def infer(model, variant, todo, runs):
     return ms, first[0].tolist()
 
 
-def train(model, todo, runs):
+def adamw(net):
+    how = dict(lr=5e-5, weight_decay=0.01)
+    try:  # transformers' choice where the CPU has it
+        return torch.optim.AdamW(net.parameters(), fused=True, **how)
+    except (TypeError, RuntimeError, ValueError):
+        return torch.optim.AdamW(net.parameters(), **how)
+
+
+def train(model, variant, todo, runs):
     forget_others(model)
-    k = (model, "train")
+    k = (model, "train", variant)
     if k not in kept:
-        net = Bert(model + "-f32").train()
-        kept[k] = net, torch.optim.AdamW(net.parameters(), lr=5e-5, weight_decay=0.01)
+        net = Bert(model + "-f32", variant == "sdpa").train()
+        kept[k] = net, adamw(net)
     net, opt = kept[k]
     ms = []
     for _ in range(runs):
@@ -213,10 +231,12 @@ def run(r, todo):
     torch.set_num_threads(r.threads)
     if blas_threads:
         blas_threads(r.threads)
-    return train(r.model, todo, r.runs) if r.mode == "train" else infer(r.model, r.variant, todo, r.runs)
+    what = train if r.mode == "train" else infer
+    return what(r.model, r.variant, todo, r.runs)
 
 
-engines = [e for e in torch.backends.quantized.supported_engines if e not in ("none", "x86")]
-peer.serve("PyTorch %s (%s)" % (torch.__version__, blas),
-           ["infer-f32 eager", "infer-f32 traced"] + ["infer-int8 int8-" + e for e in engines] + ["train eager"],
-           make_todo, run)
+engines = [e for e in torch.backends.quantized.supported_engines if e not in ("none", "x86")]  # x86: one of them
+variants = ["infer-f32 eager", "infer-f32 traced"] + ["infer-int8 int8-" + e for e in engines] + ["train eager"]
+if hasattr(F, "scaled_dot_product_attention"):
+    variants += ["infer-f32 sdpa", "train sdpa"]
+peer.serve("PyTorch %s (%s)" % (torch.__version__, blas), variants, make_todo, run)
