@@ -269,13 +269,21 @@ static void model_row(const oc_state *s, const oc_model_state *m, int32_t name_w
         if (is(s->cache[i].model, m->name)) {
             hits += s->cache[i].hits;
             misses += s->cache[i].misses;
-            size += s->cache[i].bytes;
+            size = OC_MAX(size, s->cache[i].bytes); // of the folder, at each event
         }
     if (hits + misses > 0 && x + 30 <= r.w) {
         oc_num_bytes(bytes, size);
         oc_textf(c, r, x, y, -1, OC_STYLE_DIM, "  cache %lld hits %lld new %s", (long long)hits,
                  (long long)misses, bytes);
     }
+}
+
+static bool int8_targets(const oc_state *s)
+{
+    for (int64_t i = 0; i < s->n_cache; i++)
+        if (is(s->cache[i].split, "train") && is(s->cache[i].precision, "int8"))
+            return true;
+    return false;
 }
 
 static int32_t model_rows(const oc_state *s, int32_t max, oc_canvas *c, oc_rect r)
@@ -293,6 +301,8 @@ static int32_t model_rows(const oc_state *s, int32_t max, oc_canvas *c, oc_rect 
         for (int64_t i = 0; i < s->ensemble.n_weights && x + 6 < r.w; i++)
             x += oc_textf(c, r, x, y, -1, OC_STYLE_DIM, "%s %.2f", i ? "" : ":",
                           s->ensemble.weights[i]);
+        if (int8_targets(s) && x + 14 <= r.w)
+            oc_text(c, r, x, y, -1, OC_STYLE_DIM, "  INT8 targets");
         y++;
     }
     return y;

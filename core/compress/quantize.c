@@ -316,7 +316,8 @@ static oc_status quantize_param(oc_job *job, const oc_model *model, const oc_par
     bool ok = m.q && m.scale && m.cost && m.scratch && m.bins;
     if (ok) {
         oc_par_for(p->rows, ROW_GRAIN, quantize_rows, &m);
-        emit_quant(job, &m, p, name);
+        if (job)
+            emit_quant(job, &m, p, name);
     }
     oc_free(m.cost);
     oc_free(m.scratch);

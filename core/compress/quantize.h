@@ -32,7 +32,7 @@ oc_status oc_quant_opts_from(const oc_settings *s, oc_quant_opts *out, oc_err *e
 double oc_quantize_channel(const float *w, int64_t n, const oc_quant_opts *o, int8_t *q,
                            float *scale, float *scratch);
 
-/* Quantize in place; one quant event per matrix with the error histogram. */
+/* Quantize in place; one quant event per matrix with the error histogram (job NULL: none). */
 oc_status oc_quantize_model(oc_job *job, oc_model *m, const oc_quant_opts *o, const char *name,
                             oc_err *err) OC_NODISCARD;
 

@@ -12,13 +12,14 @@
 #include "core/base/hash.h"
 #include "core/base/str.h"
 #include "core/compress/encode.h"
+#include "core/compress/quantize.h"
 #include "core/io/safetensors.h"
 
 #define CACHE_FORMAT "optimclm-logits-1"
 
 /* --- the cache ------------------------------------------------------------------------------- */
 
-static oc_status cache_key(const oc_checkpoint *c, const oc_dataset *d, int64_t max_len,
+static oc_status cache_key(const oc_checkpoint *c, const oc_dataset *d, int64_t max_len, bool int8,
                            char key[33], oc_err *err)
 {
     char part[33];
@@ -33,6 +34,8 @@ static oc_status cache_key(const oc_checkpoint *c, const oc_dataset *d, int64_t 
     oc_dataset_key(d, part);
     oc_hash_str(h, part);
     oc_hash_add(h, &max_len, sizeof max_len);
+    if (int8)
+        oc_hash_str(h, "int8");
     oc_hash_take(h, key);
     return OC_OK;
 }
@@ -72,14 +75,43 @@ static oc_status cache_write(const char *dir, const char *path, const char *key,
     return rc;
 }
 
+// Embeddings and classifier cost next to nothing and stay f32. Nobody asked to see this quantized
+// model: without a job there are no events about it.
+static oc_status quantized_copy(const oc_checkpoint *c, const char *name, oc_model **out,
+                                oc_err *err)
+{
+    static const oc_quant_opts encoder = {.clip = OC_CLIP_MAX};
+    oc_model *m;
+    OC_TRY(oc_model_share(c->model, &m, err));
+    oc_status rc = oc_quantize_model(NULL, m, &encoder, name, err);
+    if (rc == OC_OK)
+        *out = m;
+    else
+        oc_model_free(m);
+    return rc;
+}
+
+static oc_status read_all(oc_job *job, const char *name, const oc_checkpoint *c, oc_split split,
+                          const oc_encoded *e, bool int8, float *logits, oc_err *err)
+{
+    oc_model *copy = NULL;
+    char what[96];
+    snprintf(what, sizeof what, "%.40s reads %s%s", name, oc_split_name(split),
+             int8 ? " in INT8" : "");
+    if (int8)
+        OC_TRY(quantized_copy(c, name, &copy, err));
+    oc_status rc = oc_infer_all(job, int8 ? copy : c->model, e, OC_INFER_TOKENS, what, logits, err);
+    oc_model_free(copy);
+    return rc;
+}
+
 static oc_status compute(oc_job *job, const char *name, const oc_checkpoint *c, oc_split split,
-                         const oc_dataset *d, int64_t max_len, float *logits, oc_err *err)
+                         const oc_dataset *d, int64_t max_len, bool int8, float *logits,
+                         oc_err *err)
 {
     oc_encoded e = {0};
-    char what[96];
-    snprintf(what, sizeof what, "%.40s reads %s", name, oc_split_name(split));
     OC_TRY(oc_encode_all(job, d, c->tok, max_len, &e, err));
-    oc_status rc = oc_infer_all(job, c->model, &e, OC_INFER_TOKENS, what, logits, err);
+    oc_status rc = read_all(job, name, c, split, &e, int8, logits, err);
     oc_encoded_release(&e);
     for (int64_t i = 0; rc == OC_OK && i < d->n * d->K; i++)
         if (!isfinite(logits[i]))
@@ -88,13 +120,14 @@ static oc_status compute(oc_job *job, const char *name, const oc_checkpoint *c, 
     return rc;
 }
 
-static void emit_cache(oc_job *job, const char *name, oc_split split, bool hit, int64_t n,
-                       const char *dir)
+static void emit_cache(oc_job *job, const char *name, oc_split split, const char *precision,
+                       bool hit, int64_t n, const char *dir)
 {
     oc_event e;
     oc_event_init(&e, OC_EV_cache_T);
     OC_EV_SET(e.u.cache.model, name);
     OC_EV_SET(e.u.cache.split, oc_split_name(split));
+    OC_EV_SET(e.u.cache.precision, precision);
     e.u.cache.hits = hit ? n : 0;
     e.u.cache.misses = hit ? 0 : n;
     e.u.cache.bytes = oc_path_is_dir(dir) ? oc_dir_bytes(dir) : 0;
@@ -115,26 +148,28 @@ static oc_status check_model(const char *name, const oc_checkpoint *c, const oc_
 }
 
 oc_status oc_cached_logits(oc_job *job, const char *name, const oc_checkpoint *c, oc_split split,
-                           const oc_dataset *d, float *logits, oc_err *err)
+                           const oc_dataset *d, bool int8, float *logits, oc_err *err)
 {
     OC_TRY(check_model(name, c, d, err));
+    bool copy = int8 && oc_model_is_f32(c->model);
     int64_t max_len = oc_max_len(&c->config, job ? job->set.train_max_len : c->config.dims.P);
     if (!job || !job->workdir[0]) // nowhere to keep it
-        return compute(job, name, c, split, d, max_len, logits, err);
+        return compute(job, name, c, split, d, max_len, copy, logits, err);
     char key[33], dir[OC_PATH_MAX], file[48], path[OC_PATH_MAX];
-    OC_TRY(cache_key(c, d, max_len, key, err));
+    OC_TRY(cache_key(c, d, max_len, copy, key, err));
     snprintf(file, sizeof file, "%s.safetensors", key);
     OC_TRY(oc_path_join(dir, job->workdir, "cache", err));
     OC_TRY(oc_path_join(path, dir, file, err));
     bool hit = cache_read(path, key, d->n, d->K, logits);
     if (!hit) {
         oc_err inner = {0};
-        OC_TRY(compute(job, name, c, split, d, max_len, logits, err));
+        OC_TRY(compute(job, name, c, split, d, max_len, copy, logits, err));
         // The outputs are here; that they could not be kept costs time later, not correctness.
         if (cache_write(dir, path, key, d->n, d->K, logits, &inner) != OC_OK)
             oc_job_alert(job, "warn", "outputs of %s were not cached: %.380s", name, inner.msg);
     }
-    emit_cache(job, name, split, hit, d->n, dir);
+    emit_cache(job, name, split, copy || !oc_model_is_f32(c->model) ? "int8" : "f32", hit, d->n,
+               dir);
     return OC_OK;
 }
 

@@ -7,6 +7,7 @@
 #ifndef OC_COMPRESS_TEACHERS_H
 #define OC_COMPRESS_TEACHERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/err.h"
@@ -42,10 +43,12 @@ oc_status oc_make_student(const oc_checkpoint *teacher, int32_t n_layers, bool e
  * cache event (rows from the cache, rows computed, bytes of the folder). An unreadable cache file is
  * a miss; one that cannot be written is an alert. OC_STATE for a model whose classifier was never
  * trained.
+ *   int8        a copy whose encoder matrices are INT8, made in memory for the pass, answers; a model
+ *               that is quantized already answers as it is
  *   logits  out  f32 [d->n,K], caller's
  */
 oc_status oc_cached_logits(oc_job *job, const char *name, const oc_checkpoint *c, oc_split split,
-                           const oc_dataset *d, float *logits, oc_err *err) OC_NODISCARD;
+                           const oc_dataset *d, bool int8, float *logits, oc_err *err) OC_NODISCARD;
 
 #define OC_MAX_TEACHERS 64 /* of an ensemble (room in the ensemble event) */
 

@@ -48,7 +48,8 @@
 #define OC_EV_eval(S, I, D, B, V)    S(run, 32) I(step) S(split, 16) D(loss) D(auroc) D(accuracy) D(auprc) D(f1) B(best)
 /* reason: "timer", "setting", "stage", "save", "pause", "cancel". */
 #define OC_EV_ckpt(S, I, D, B, V)    S(run, 32) I(step) S(path, 256) I(bytes) S(reason, 16)
-#define OC_EV_cache(S, I, D, B, V)   S(model, 32) S(split, 16) I(hits) I(misses) I(bytes)
+/* A model's outputs on a split, from the cache or computed. precision: "f32", "int8" (distill.teacher_precision). */
+#define OC_EV_cache(S, I, D, B, V)   S(model, 32) S(split, 16) I(hits) I(misses) I(bytes) S(precision, 16)
 #define OC_EV_ensemble(S, I, D, B, V) S(rule, 16) I(teachers) V(weights, 64)
 /* Asked and reached share of zeros of one matrix of one model. */
 #define OC_EV_sparsity(S, I, D, B, V) S(model, 32) I(layer) S(matrix, 16) I(rows) I(cols) D(asked) D(reached)

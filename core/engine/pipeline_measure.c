@@ -93,7 +93,8 @@ oc_status oc_pipeline_candidate(oc_pipeline *p, const oc_checkpoint *c, const ch
     if (!logits)
         return OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)test->n);
     if (!strcmp(stage, "finetune")) {
-        OC_TRY_GOTO(out, rc, oc_cached_logits(p->job, name, c, OC_SPLIT_TEST, test, logits, err));
+        OC_TRY_GOTO(out, rc,
+                    oc_cached_logits(p->job, name, c, OC_SPLIT_TEST, test, false, logits, err));
     } else {
         char what[96];
         snprintf(what, sizeof what, "evaluating %s", name);
@@ -131,6 +132,39 @@ static void ensemble_release(ensemble *en, int64_t n)
     oc_free(en->weights);
 }
 
+/* What a teacher says of one split, and what that is worth. */
+static oc_status ask_split(oc_pipeline *p, ensemble *en, int64_t i, int s, const char *name,
+                           const oc_checkpoint *c, int64_t n_boot, oc_err *err)
+{
+    const oc_dataset *d = &p->data.split[s];
+    size_t n = (size_t)(d->n * d->K);
+    // What the ensemble is weighed and judged by is always the teachers as they are.
+    bool int8 = s == OC_SPLIT_TRAIN && !strcmp(p->job->set.distill_teacher_precision, "int8");
+    float *z = en->logits[s][i] = oc_calloc(n, sizeof(float));
+    if (!z)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for the logits of %s", name);
+    OC_TRY(oc_cached_logits(p->job, name, c, (oc_split)s, d, int8, z, err));
+    if (s == OC_SPLIT_TRAIN)
+        return OC_OK;
+    oc_metrics m;
+    float *probs = oc_calloc(n, sizeof(float));
+    if (!probs)
+        return OC_FAIL(err, OC_NOMEM, "out of memory for the outputs of %s", name);
+    memcpy(probs, z, n * sizeof(float));
+    oc_status rc = metrics_of(p, d, probs, s == OC_SPLIT_TEST ? n_boot : 0, &m, err);
+    oc_free(probs);
+    OC_TRY(rc);
+    if (s == OC_SPLIT_VALID) {
+        en->valid_auroc[i] = m.auroc_macro;
+        return OC_OK;
+    }
+    oc_event ev;
+    oc_event_init(&ev, OC_EV_candidate_T);
+    describe(&ev.u.candidate, c);
+    emit_candidate(p, &ev, name, "finetune", &m);
+    return OC_OK;
+}
+
 static oc_status ask_teacher(oc_pipeline *p, ensemble *en, int64_t i, int64_t n_boot, oc_err *err)
 {
     char name[32], path[OC_PATH_MAX];
@@ -144,31 +178,8 @@ static oc_status ask_teacher(oc_pipeline *p, ensemble *en, int64_t i, int64_t n_
         rc = OC_FAIL(err, OC_SHAPE, "teacher %s has %d labels, the task '%s' has %lld%s", path,
                      c->head_missing ? 0 : c->model->dims.K, p->task.name,
                      (long long)p->task.labels.n, "; finetune it on this task (teacher.finetune)");
-    float *probs = NULL;
-    for (int s = 0; rc == OC_OK && s < OC_N_SPLITS; s++) {
-        const oc_dataset *d = &p->data.split[s];
-        en->logits[s][i] = oc_calloc((size_t)(d->n * d->K), sizeof(float));
-        probs = oc_calloc((size_t)(d->n * d->K), sizeof(float));
-        if (!en->logits[s][i] || !probs)
-            rc = OC_FAIL(err, OC_NOMEM, "out of memory for the logits of %s", name);
-        if (rc == OC_OK)
-            rc = oc_cached_logits(p->job, name, c, (oc_split)s, d, en->logits[s][i], err);
-        if (rc == OC_OK && s != OC_SPLIT_TRAIN) {
-            oc_metrics m;
-            memcpy(probs, en->logits[s][i], (size_t)(d->n * d->K) * sizeof(float));
-            rc = metrics_of(p, d, probs, s == OC_SPLIT_TEST ? n_boot : 0, &m, err);
-            if (rc == OC_OK && s == OC_SPLIT_VALID)
-                en->valid_auroc[i] = m.auroc_macro;
-            if (rc == OC_OK && s == OC_SPLIT_TEST) {
-                oc_event ev;
-                oc_event_init(&ev, OC_EV_candidate_T);
-                describe(&ev.u.candidate, c);
-                emit_candidate(p, &ev, name, "finetune", &m);
-            }
-        }
-        oc_free(probs);
-        probs = NULL;
-    }
+    for (int s = 0; rc == OC_OK && s < OC_N_SPLITS; s++)
+        rc = ask_split(p, en, i, s, name, c, n_boot, err);
     en->params += oc_model_params(c->model);
     en->bytes += OC_MAX(0, model_bytes(c->path));
     oc_checkpoint_free(c);

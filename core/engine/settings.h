@@ -80,6 +80,7 @@
   REAL(distill_temperature, "distill.temperature", 2, 0.1, 100, "distill", "temperature T of the soft targets")         \
   REAL(distill_soft,    "distill.soft", 1, 0, 1000, "distill", "weight of the T^2 KL term")                             \
   REAL(distill_hard,    "distill.hard", 1, 0, 1000, "distill", "weight of the cross entropy on labels")                 \
+  WORD(distill_teacher_precision, "distill.teacher_precision", "f32", "f32|int8", "distill", "precision of the teachers while they give the soft targets") \
   WORD(prune_method,    "prune.method", "both", "structured|magnitude|both", "prune", "remove heads and neurons, zero weights, or both") \
   WORD(prune_scope,     "prune.scope", "global", "global|layer", "prune", "rank over the whole network or inside each layer") \
   REAL(prune_sparsity,  "prune.sparsity", 0.3, 0, 0.99, "prune", "share of linear weights set to zero")                 \

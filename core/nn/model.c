@@ -142,7 +142,7 @@ oc_status oc_model_own(oc_model *m, oc_err *err)
     return OC_OK;
 }
 
-oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
+oc_status oc_model_share(const oc_model *m, oc_model **out, oc_err *err)
 {
     oc_model *d;
     OC_TRY(oc_model_new_bare(&m->dims, &d, err));
@@ -155,6 +155,14 @@ oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
     }
     d->from = m->from;
     d->bits7 = m->bits7;
+    *out = d;
+    return OC_OK;
+}
+
+oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err)
+{
+    oc_model *d;
+    OC_TRY(oc_model_share(m, &d, err));
     oc_status st = oc_model_own(d, err);
     if (st != OC_OK) {
         oc_model_free(d);

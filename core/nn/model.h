@@ -43,6 +43,8 @@ oc_status oc_model_new(const oc_dims *d, oc_model **out, oc_err *err) OC_NODISCA
 /* Without weights: each parameter is then given by one of the four below. */
 oc_status oc_model_new_bare(const oc_dims *d, oc_model **out, oc_err *err) OC_NODISCARD;
 void oc_model_free(oc_model *m);
+/* Every weight borrowed from m, which must stay as it is meanwhile. OC_NOMEM. */
+oc_status oc_model_share(const oc_model *m, oc_model **out, oc_err *err) OC_NODISCARD;
 /* Slab, and memory of its own for what is quantized. OC_NOMEM, or as oc_model_check. */
 oc_status oc_model_dup(const oc_model *m, oc_model **out, oc_err *err) OC_NODISCARD;
 

@@ -4,6 +4,7 @@
 #include "tests/unit/compress_testing.h"
 
 #include "core/compress/encode.h"
+#include "core/compress/quantize.h"
 #include "core/compress/teachers.h"
 #include "core/io/safetensors.h"
 #include "core/nn/loss.h"
@@ -189,7 +190,7 @@ static void test_folder_without_classifier(void **state)
     assert_string_equal(b->config.labels.item[3], "c3");
     assert_null(last_alert(r));
     // Its answers would be random: refused until it is trained.
-    FAILS(OC_STATE, dir, oc_cached_logits(&r->job, "t", b, OC_SPLIT_TRAIN, &d, z, &err));
+    FAILS(OC_STATE, dir, oc_cached_logits(&r->job, "t", b, OC_SPLIT_TRAIN, &d, false, z, &err));
     oc_checkpoint_free(a);
     oc_checkpoint_free(b);
     oc_task_release(&three);
@@ -279,17 +280,25 @@ static void test_student(void **state)
 
 /* --- the cache ----------------------------------------------------------------------------- */
 
-static void logits_of(recorder *r, const oc_checkpoint *c, const oc_dataset *d, float *z, bool hit)
+static void logits_at(recorder *r, const oc_checkpoint *c, const oc_dataset *d, bool int8, float *z,
+                      bool hit)
 {
     recorder_clear(r);
-    OK(oc_cached_logits(&r->job, "teacher-1", c, OC_SPLIT_TRAIN, d, z, &err));
+    OK(oc_cached_logits(&r->job, "teacher-1", c, OC_SPLIT_TRAIN, d, int8, z, &err));
     const oc_ev_cache *v = &event_at(r, OC_EV_cache_T, 0)->u.cache;
     assert_int_equal(event_count(r, OC_EV_cache_T), 1);
+    assert_int_equal(event_count(r, OC_EV_quant_T), 0);
+    assert_string_equal(v->precision, int8 ? "int8" : "f32");
     assert_string_equal(v->model, "teacher-1");
     assert_string_equal(v->split, "train");
     assert_int_equal(v->hits, hit ? d->n : 0);
     assert_int_equal(v->misses, hit ? 0 : d->n);
     assert_int_equal(v->bytes, oc_dir_bytes(folder(r, "cache")));
+}
+
+static void logits_of(recorder *r, const oc_checkpoint *c, const oc_dataset *d, float *z, bool hit)
+{
+    logits_at(r, c, d, false, z, hit);
 }
 
 static void test_cache(void **state)
@@ -330,6 +339,54 @@ static void test_cache(void **state)
     oc_dataset_release(&other);
     oc_checkpoint_free(c);
     recorder_free(r);
+}
+
+/* What a quantized copy says: its own entry, close to the model's, and what the saved INT8 model says. */
+static void test_int8_outputs(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_dims dims = small_dims(2, 16, 2, 32, 3);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 8);
+    oc_dataset d = dataset_new(30, 3, OC_TASK_SINGLE, 0, 3);
+    const oc_quant_opts encoder = {.clip = OC_CLIP_MAX};
+    float f32[90], int8[90], z[90];
+    double worst = 0;
+    logits_of(r, c, &d, f32, false);
+    logits_at(r, c, &d, true, int8, false);
+    logits_at(r, c, &d, true, z, true);
+    assert_memory_equal(int8, z, sizeof z);
+    logits_of(r, c, &d, z, true);
+    assert_memory_equal(f32, z, sizeof z);
+    assert_true(oc_model_is_f32(c->model));
+    for (int i = 0; i < 90; i++)
+        worst = fmax(worst, fabs((double)int8[i] - (double)f32[i]));
+    assert_true(worst > 0 && worst < 0.01); // 1.6e-3 of logits up to 0.3
+    OK(oc_quantize_model(NULL, c->model, &encoder, "t", &err));
+    logits_at(r, c, &d, true, z, false); // a quantized model is what it is, whatever is asked
+    assert_memory_equal(int8, z, sizeof z);
+    oc_dataset_release(&d);
+    oc_checkpoint_free(c);
+    recorder_free(r);
+}
+
+static void test_int8_out_of_memory(void **state)
+{
+    (void)state;
+    oc_dims dims = small_dims(1, 8, 1, 8, 2);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 8);
+    oc_dataset d = dataset_new(4, 2, OC_TASK_SINGLE, 0, 3);
+    float z[8];
+    oc_status rc = OC_NOMEM;
+    for (int64_t i = 1; rc != OC_OK; i++) {
+        err = (oc_err){0};
+        oc_alloc_fail_at(i);
+        rc = oc_cached_logits(NULL, "t", c, OC_SPLIT_TRAIN, &d, true, z, &err);
+        oc_alloc_fail_at(0);
+        assert_true(rc == OC_OK || rc == OC_NOMEM);
+    }
+    oc_dataset_release(&d);
+    oc_checkpoint_free(c);
 }
 
 /* A damaged file is computed again and replaced. */
@@ -379,20 +436,20 @@ static void test_cache_that_cannot_be_written(void **state)
                three = dataset_new(9, 3, OC_TASK_SINGLE, 0, 3);
     float z[27];
     OK(oc_file_write(folder(r, "cache"), "in the way", 10, &err));
-    OK(oc_cached_logits(&r->job, "t", c, OC_SPLIT_TEST, &d, z, &err));
+    OK(oc_cached_logits(&r->job, "t", c, OC_SPLIT_TEST, &d, false, z, &err));
     assert_non_null(strstr(last_alert(r)->u.alert.text, "not cached"));
     // Without a job: computed, kept nowhere.
     float same[27];
-    OK(oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, same, &err));
+    OK(oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, false, same, &err));
     assert_memory_equal(z, same, 20 * sizeof(float));
     FAILS(OC_SHAPE, "2 labels, but the notes have 3",
-          oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &three, z, &err));
+          oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &three, false, z, &err));
     c->head_missing = true;
     FAILS(OC_STATE, "no trained classifier",
-          oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, z, &err));
+          oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, false, z, &err));
     c->head_missing = false;
     edit_at(c->model, OC_P_CLS_B, -1)[0] = INFINITY;
-    FAILS(OC_NUMERIC, "note 0", oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, z, &err));
+    FAILS(OC_NUMERIC, "note 0", oc_cached_logits(NULL, "t", c, OC_SPLIT_TEST, &d, false, z, &err));
     oc_dataset_release(&d);
     oc_dataset_release(&three);
     oc_checkpoint_free(c);
@@ -525,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_student),
         cmocka_unit_test_prestate(test_student, &as_distilbert),
         cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_int8_outputs),
+        cmocka_unit_test(test_int8_out_of_memory),
         cmocka_unit_test(test_damaged_cache),
         cmocka_unit_test(test_cache_that_cannot_be_written),
         cmocka_unit_test(test_rules),

@@ -586,6 +586,7 @@ static void a_recipe(void **state)
     oc_settings *s = tiny_settings();
     OK(oc_settings_set(s, "run.stages", "finetune,evaluate", err));
     OK(oc_settings_set(s, "run.seed", "42", err));
+    OK(oc_settings_set(s, "distill.teacher_precision", "int8", err));
     oc_buf b = {0};
     oc_recipe_write(s, false, &b);
     oc_free(s);
@@ -597,12 +598,17 @@ static void a_recipe(void **state)
     OK(oc_workbench_open("r", NULL, NULL, &w, err));
     oc_free(say(w, "set prune.sparsity 0.9"));
     snprintf(line, sizeof line, "run %s", path);
-    said(w, line, "recipe little: 20 settings changed\nrunning finetune,evaluate\n");
+    said(w, line, "recipe little: 21 settings changed\nrunning finetune,evaluate\n");
     wait_done(w);
     const oc_state *st = oc_workbench_state(w);
     assert_string_equal(st->recipe, "little");
     assert_int_equal(st->set.run_seed, 42);
     assert_true(st->set.prune_sparsity == 0.3); // a recipe says everything
+    // The targets are INT8; what the teachers are judged by is not.
+    assert_int_equal(st->n_cache, 3);
+    for (int64_t i = 0; i < st->n_cache; i++)
+        assert_string_equal(st->cache[i].precision,
+                            strcmp(st->cache[i].split, "train") ? "f32" : "int8");
     oc_workbench_close(w, "quit", 0);
     // Each setting is journalled with where it came from.
     oc_reader *r;
@@ -618,7 +624,7 @@ static void a_recipe(void **state)
         }
     }
     oc_reader_close(r);
-    assert_int_equal(by_recipe, 20);
+    assert_int_equal(by_recipe, 21);
     assert_int_equal(by_hand, 1);
 }
 

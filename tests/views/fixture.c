@@ -205,6 +205,7 @@ static void cache(recorder *r, const char *name, int64_t hits, int64_t misses)
     start(r, OC_EV_cache_T);
     OC_EV_SET(r->e.u.cache.model, name);
     OC_EV_SET(r->e.u.cache.split, "train");
+    OC_EV_SET(r->e.u.cache.precision, "f32");
     r->e.u.cache.hits = hits;
     r->e.u.cache.misses = misses;
     r->e.u.cache.bytes = 12800;

@@ -480,6 +480,10 @@ static void test_what_is_shown(void **state)
     assert_true(shows("settings", s, &ui, "* prune.sparsity"));
     assert_false(shows("settings", s, &ui, "distill.lr"));
     assert_true(shows("help", s, &ui, "prune.heads"));
+    oc_view_ui_init(&ui);
+    assert_false(shows("run", s, &ui, "INT8 targets"));
+    OC_EV_SET(s->cache[0].precision, "int8");
+    assert_true(shows("run", s, &ui, "0.50  INT8 targets"));
     oc_state_free(s);
     oc_state_free(other);
 }
