@@ -11,7 +11,10 @@
  *
  * A batch is packed: the rows of its notes follow each other without padding, so it costs its
  * tokens. Attention probabilities are never stored: backward makes them again from the row
- * maxima and sums (log-sum-exp) kept by forward, and dropout masks from (seed, counter).
+ * maxima and sums (log-sum-exp) kept by forward, and dropout masks from (seed, counter). Keeping
+ * them gains nothing even where memory is plenty, because writing and reading them costs what making
+ * them again does (TinyBERT-4L, 16 notes, AVX-512, one thread: 1745 ms made again and 1772 ms kept,
+ * in 500 MB, at the lengths of real notes; 420 and 425 ms at 128 tokens).
  * Quantized matrices run in the integer path (core/kernels/kernels.h), embeddings are gathered
  * from int8 rows. The same bits for any number of threads.
  * Threads: the engine thread (opens parallel loops).
