@@ -9,6 +9,7 @@
 #define BLOCK_ROWS 192 /* of C, columns of A */
 #define PIECE_COLS 384 /* of C, at most */
 #define WIDEST     64  /* tiles have no more rows or columns */
+#define STRIP      32  /* rows packed together */
 
 /* Below this many multiply-adds waking the workers costs more than it saves. */
 #define MIN_WORK 100000
@@ -30,12 +31,17 @@ typedef struct job {
     int64_t n_rows, n_cols; /* pieces of C along each side */
 } job;
 
-/* Columns [c0, c1) of `rows` rows of x, panel by panel. */
+/* Columns [c0, c1) of `rows` rows of x, as panels. A strip of rows at a time: panel by panel over
+ * all of them, each row would be fetched again, a page apart from the last one, for each panel. */
 static void pack(const float *x, int64_t ld, int64_t rows, int64_t c0, int64_t c1, int32_t width,
                  float *dst)
 {
-    for (int64_t c = c0; c < c1; c += width, dst += width * rows)
-        oc_k->pack_f32_panel(x + c, 1, ld, rows, (int32_t)OC_MIN(width, c1 - c), width, dst);
+    for (int64_t k = 0; k < rows; k += STRIP) {
+        float *d = dst + k * width;
+        for (int64_t c = c0; c < c1; c += width, d += width * rows)
+            oc_k->pack_f32_panel(x + k * ld + c, 1, ld, OC_MIN(STRIP, rows - k),
+                                 (int32_t)OC_MIN(width, c1 - c), width, d);
+    }
 }
 
 /* Rows [m0, m1) x columns [c0, c1) of C, over kc rows of A and B from k0 on; a, b packed. */
