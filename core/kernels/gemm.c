@@ -5,7 +5,7 @@
  * block of C is still near when bias and activation run over it), k (BLOCK_K, one panel of B stays
  * in L1), then panels of B, then register tiles. Cutting k keeps the chain of the contract: a tile
  * stores its sums and the next block starts from them.
- * A is read as it lies when its rows are contiguous; else it is packed into the worker's scratch.
+ * A is read as it lies.
  *
  * Behind each panel of a packed B stands a byte for every eight k: whether they hold anything but
  * zeros. A tile then runs over the stretches of k that do, one call for each. Blocks of 8 x nr pay
@@ -138,19 +138,15 @@ void oc_pack_f32(oc_mat B, const oc_packed_f32 *to)
     oc_par_for(panels, OC_MAX(1, div_up(panels, pieces)), x6 ? pack_panels_x6 : pack_panels, &j);
 }
 
-int64_t oc_gemm_scratch_floats(int64_t K)
-{
-    return div_up(block_panels() * oc_k->mr * OC_MIN(block_k(K), K) + 1, 16) * 16;
-}
-
 typedef struct gemm_job {
     int64_t M, N, K;
-    oc_mat A;
+    const float *A;
+    int64_t lda;
     const oc_packed_f32 *B;
     bool accumulate;
     const float *bias;
     oc_epilogue act;
-    float *C, *act_out, *scratch;
+    float *C, *act_out;
     int64_t ldc;
     oc_split split;
 } gemm_job;
@@ -160,19 +156,6 @@ typedef struct a_panel {
     const float *p;
     int64_t rs, cs;
 } a_panel;
-
-static a_panel panel_of(const gemm_job *j, int64_t p, int64_t k0)
-{
-    return (a_panel){j->A.p + p * oc_k->mr * j->A.rs + k0 * j->A.cs, j->A.rs, j->A.cs};
-}
-
-static void pack_rows(const gemm_job *j, int64_t p0, int64_t p1, int64_t k0, int64_t kc, float *dst)
-{
-    int64_t mr = oc_k->mr;
-    for (int64_t p = p0; p < p1; p++, dst += mr * kc)
-        oc_k->pack_f32_panel(panel_of(j, p, k0).p, j->A.rs, j->A.cs, kc,
-                             (int32_t)OC_MIN(mr, j->M - p * mr), (int32_t)mr, dst);
-}
 
 /* Stretches of k, from the start of a block, that hold anything but zeros. */
 typedef struct stretches {
@@ -212,18 +195,18 @@ static void find_stretches(const oc_packed_f32 *B, int64_t q, int64_t k0, int64_
     s->n = OC_MAX(1, found);
 }
 
-/* Row panels [p0, p1), of which the first is `a` and the next a_step on, x column panel q. */
-static void multiply_panel(const gemm_job *j, int64_t p0, int64_t p1, a_panel a, int64_t a_step,
-                           int64_t q, int64_t k0, int64_t kc)
+/* Row panels [p0, p1), which begin at a, x column panel q. */
+static void multiply_panel(const gemm_job *j, int64_t p0, int64_t p1, const float *a, int64_t q,
+                           int64_t k0, int64_t kc)
 {
     int64_t mr = oc_k->mr, nr = oc_k->nr;
     const float *b = j->B->panel + q * panel_floats(j->K) + k0 * nr;
     int32_t n_used = (int32_t)OC_MIN(nr, j->N - q * nr);
     stretches s;
     find_stretches(j->B, q, k0, kc, &s);
-    for (int64_t p = p0; p < p1; p++, a.p += a_step)
+    for (int64_t p = p0; p < p1; p++, a += mr * j->lda)
         for (int64_t i = 0; i < s.n; i++)
-            oc_k->gemm_f32_tile(s.len[i], a.p + s.at[i] * a.cs, a.rs, a.cs, b + s.at[i] * nr,
+            oc_k->gemm_f32_tile(s.len[i], a + s.at[i], j->lda, 1, b + s.at[i] * nr,
                                 j->C + p * mr * j->ldc + q * nr, j->ldc,
                                 (int32_t)OC_MIN(mr, j->M - p * mr), n_used,
                                 j->accumulate || k0 > 0 || i > 0);
@@ -231,21 +214,18 @@ static void multiply_panel(const gemm_job *j, int64_t p0, int64_t p1, a_panel a,
 
 /* Row panels [p0, p1) x column panels [q0, q1) x k [k0, k0 + kc). */
 static void multiply_block(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1,
-                           int64_t k0, int64_t kc, float *scratch)
+                           int64_t k0, int64_t kc)
 {
     int64_t mr = oc_k->mr, nr = oc_k->nr, few = j->M < 4 ? oc_k->few[j->M] : 0;
-    bool packed = j->A.cs != 1;
-    if (packed)
-        pack_rows(j, p0, p1, k0, kc, scratch);
-    a_panel a = packed ? (a_panel){scratch, 1, mr} : panel_of(j, p0, k0);
+    const float *a = j->A + p0 * mr * j->lda + k0;
     for (int64_t q = q0; q < q1;) {
         if (few && q + few <= q1 && (q + few) * nr <= j->N && dense(j->B, q, few, k0, kc)) {
-            oc_k->gemm_f32_few(kc, a.p, a.rs, a.cs, j->B->panel + q * panel_floats(j->K) + k0 * nr,
+            oc_k->gemm_f32_few(kc, a, j->lda, 1, j->B->panel + q * panel_floats(j->K) + k0 * nr,
                                panel_floats(j->K), j->C + q * nr, j->ldc, (int32_t)j->M,
                                j->accumulate || k0 > 0);
             q += few;
         } else {
-            multiply_panel(j, p0, p1, a, packed ? mr * kc : mr * j->A.rs, q, k0, kc);
+            multiply_panel(j, p0, p1, a, q, k0, kc);
             q++;
         }
     }
@@ -273,8 +253,8 @@ static void multiply_x6(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, i
         oc_x6_job x = {.M = end - m,
                        .N = n1 - n0,
                        .K = j->K,
-                       .A = j->A.p + m * j->A.rs,
-                       .lda = j->A.rs,
+                       .A = j->A + m * j->lda,
+                       .lda = j->lda,
                        .panels = j->B->panel + q0 * oc__x6_panel_floats(j->K),
                        .accumulate = j->accumulate,
                        .C = j->C + m * j->ldc + n0,
@@ -285,8 +265,7 @@ static void multiply_x6(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, i
 }
 
 /* Row panels [p0, p1) x column panels [q0, q1), all of k, finished. */
-static void multiply_piece(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1,
-                           float *scratch)
+static void multiply_piece(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0, int64_t q1)
 {
     int64_t mr = oc_k->mr, nr = oc_k->nr;
     int64_t bp = block_panels(), bq = OC_MAX(1, BLOCK_COLS / nr), bk = block_k(j->K);
@@ -295,7 +274,7 @@ static void multiply_piece(const gemm_job *j, int64_t p0, int64_t p1, int64_t q0
         for (int64_t q = q0; q < q1; q += bq) {
             int64_t qe = OC_MIN(q1, q + bq), k = 0;
             do { // once even when K is 0: the product is then 0
-                multiply_block(j, p, pe, q, qe, k, OC_MIN(bk, j->K - k), scratch);
+                multiply_block(j, p, pe, q, qe, k, OC_MIN(bk, j->K - k));
                 k += bk;
             } while (k < j->K);
             finish_block(j, p * mr, OC_MIN(pe * mr, j->M), q * nr, OC_MIN(qe * nr, j->N));
@@ -307,7 +286,7 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
 {
     const gemm_job *j = ctx;
     const oc_split *s = &j->split;
-    float *scratch = j->scratch ? j->scratch + worker * oc_gemm_scratch_floats(j->K) : NULL;
+    (void)worker;
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
         int64_t p0 = oc__split_at(s->rows, r, s->n_rows), q0 = oc__split_at(s->cols, c, s->n_cols);
@@ -316,30 +295,30 @@ static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
         if (on_x6(j->B->x6))
             multiply_x6(j, p0 * OC_X6_TILE, OC_MIN(p1 * OC_X6_TILE, j->M), q0, q1);
         else
-            multiply_piece(j, p0, p1, q0, q1, scratch);
+            multiply_piece(j, p0, p1, q0, q1);
     }
 }
 
-void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 *B, bool accumulate,
-                 const float *bias, oc_epilogue act, float *C, int64_t ldc, float *act_out,
-                 float *scratch)
+void oc_gemm_f32(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda,
+                 const oc_packed_f32 *B, bool accumulate, const float *bias, oc_epilogue act,
+                 float *C, int64_t ldc, float *act_out)
 {
     bool x6 = on_x6(B->x6);
-    assert(B->K == K && B->N == N && (A.cs == 1 || (scratch && !x6)));
+    assert(B->K == K && B->N == N);
     if (M <= 0 || N <= 0)
         return;
     gemm_job j = {.M = M,
                   .N = N,
                   .K = K,
                   .A = A,
+                  .lda = lda,
                   .B = B,
                   .accumulate = accumulate,
                   .bias = bias,
                   .act = act,
                   .C = C,
                   .ldc = ldc,
-                  .act_out = act_out,
-                  .scratch = scratch};
+                  .act_out = act_out};
     j.split =
         oc__split_plan(div_up(M, x6 ? OC_X6_TILE : oc_k->mr), div_up(N, x6 ? OC_X6_TILE : oc_k->nr),
                        (double)M * (double)N * (double)K);

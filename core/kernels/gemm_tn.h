@@ -15,7 +15,8 @@
 int64_t oc_gemm_tn_floats(void);
 
 /*
- * C += A^T B,  sums += rows of A:  each output one chain over the rows in order, as in kernels.h.
+ * C += A^T B,  sums += rows of A:  each output one chain over the rows in order, as in kernels.h; but
+ * C of 128 rows or more on an ISA with a matrix unit as in gemm_x6.h, blocks of 256 rows in turn.
  *   n        rows
  *   A        f32 [n,M] rows lda apart      B  f32 [n,N] rows ldb apart
  *   C        inout f32 [M,N] rows N apart  sums  inout f32 [M]

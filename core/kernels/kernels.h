@@ -195,17 +195,14 @@ void oc_pack_f32(oc_mat B, const oc_packed_f32 *to); /* fills to->panel; paralle
 /* Share of B's blocks (8 k x nr columns, with x6 32 x 32) that hold only zeros, which products leave out. */
 double oc_packed_f32_zero_share(const oc_packed_f32 *B);
 
-/* Scratch floats one worker needs for oc_gemm_f32 (A panels). */
-int64_t oc_gemm_scratch_floats(int64_t K);
-
 /*
  * C[M,N] (ldc) = A B (+ C when accumulate) (+ bias[N]), then act into `act_out` (same shape and
- * stride, may be NULL or C). Parallel over tiles. scratch: [workers][oc_gemm_scratch_floats(K)].
+ * stride, may be NULL or C). A: M rows of K, lda apart. Parallel over tiles.
  * C keeps the pre-activation unless act_out == C. C and act_out overlap neither A nor B.
  */
-void oc_gemm_f32(int64_t M, int64_t N, int64_t K, oc_mat A, const oc_packed_f32 *B, bool accumulate,
-                 const float *bias, oc_epilogue act, float *C, int64_t ldc, float *act_out,
-                 float *scratch);
+void oc_gemm_f32(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda,
+                 const oc_packed_f32 *B, bool accumulate, const float *bias, oc_epilogue act,
+                 float *C, int64_t ldc, float *act_out);
 /* The same for one worker, from inside a parallel loop; B unpacked, packed into scratch too.
  * Small products only (attention): scratch [oc_gemm_serial_floats(M,N,K)]. */
 int64_t oc_gemm_serial_floats(int64_t M, int64_t N, int64_t K);

@@ -220,8 +220,7 @@ static void release(bench *b)
 static void run_f32(const bench *b, const product *p)
 {
     int64_t n = p->f32.N;
-    oc_gemm_f32(p->M, n, p->K, (oc_mat){b->x, p->K, 1}, &p->f32, false, b->bias, OC_EPI_NONE, b->y,
-                n, b->y, NULL);
+    oc_gemm_f32(p->M, n, p->K, b->x, p->K, &p->f32, false, b->bias, OC_EPI_NONE, b->y, n, b->y);
 }
 
 static void run_int8(const bench *b, const product *p)

@@ -36,7 +36,7 @@ static void input_grad(oc_bert *b, const oc__linear *lin, const float *dy, int64
     int64_t O = lin->O, I = lin->I;
     oc_packed_f32 W = {.panel = b->pack, .K = O, .N = I, .x6 = lin->f32.x6};
     oc_pack_f32((oc_mat){lin->w, I, 1}, &W);
-    oc_gemm_f32(n, I, O, (oc_mat){dy, O, 1}, &W, accumulate, NULL, OC_EPI_NONE, dx, I, NULL, NULL);
+    oc_gemm_f32(n, I, O, dy, O, &W, accumulate, NULL, OC_EPI_NONE, dx, I, NULL);
 }
 
 /* --- LayerNorm, dropout, activation -------------------------------------------------------- */

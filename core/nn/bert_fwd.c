@@ -40,8 +40,8 @@ static void apply(const input *in, const oc__linear *lin, oc_epilogue act, float
     if (lin->s8.panel)
         oc_gemm_qd8_qc8w_f32(in->n, in->q->xq, in->q->xs, &lin->s8, lin->bias, act, act_out, ldc);
     else
-        oc_gemm_f32(in->n, lin->O, lin->I, (oc_mat){in->x, in->ld, 1}, &lin->f32, false, lin->bias,
-                    act, C, ldc, act_out, NULL);
+        oc_gemm_f32(in->n, lin->O, lin->I, in->x, in->ld, &lin->f32, false, lin->bias, act, C, ldc,
+                    act_out);
 }
 
 static void show(const oc_bert *b, const input *in, const oc__linear *lin)

@@ -17,6 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/par.h"
 #include "core/base/rng.h"
+#include "core/kernels/gemm_tn.h"
 #include "core/kernels/kernels.h"
 #include "tests/bench/peak.h"
 
@@ -56,8 +57,8 @@ static float *random_floats(int64_t n, uint64_t seed)
 
 static void run_forward(line *l)
 {
-    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_NONE,
-                l->c, l->N, NULL, l->scratch);
+    oc_gemm_f32(l->M, l->N, l->K, l->a, l->K, &l->pb, false, l->bias, OC_EPI_NONE, l->c, l->N,
+                NULL);
 }
 
 /* Weights of which 60 % of all blocks of 32 x 32 were pruned; operations are counted as if dense. */
@@ -82,16 +83,14 @@ static void run_x6(line *l)
 
 static void run_gelu(line *l)
 {
-    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, l->K, 1}, &l->pb, false, l->bias, OC_EPI_GELU,
-                l->c, l->N, l->c, l->scratch);
+    oc_gemm_f32(l->M, l->N, l->K, l->a, l->K, &l->pb, false, l->bias, OC_EPI_GELU, l->c, l->N,
+                l->c);
 }
 
-/* M = outputs, N = inputs, K = rows: dW += dy^T x, x packed each time as training does. */
+/* M = outputs, N = inputs, K = rows: dW += dy^T x, as training does. */
 static void run_weight_grad(line *l)
 {
-    oc_pack_f32((oc_mat){l->b, l->N, 1}, &l->pb);
-    oc_gemm_f32(l->M, l->N, l->K, (oc_mat){l->a, 1, l->M}, &l->pb, true, NULL, OC_EPI_NONE, l->c,
-                l->N, NULL, l->scratch);
+    oc_gemm_tn_f32(l->K, l->M, l->N, l->a, l->M, l->b, l->N, l->c, l->bias, l->scratch);
 }
 
 /* q k^T of one head: both with rows of length K in a matrix of stride 4 K. */
@@ -185,9 +184,8 @@ static void line_init(line *l)
     if (l->run == run_adamw)
         for (int64_t i = 0; i < N; i++)
             l->bias[i] = 1e-3f;
-    l->scratch =
-        must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_scratch_floats(K) +
-                                               oc_gemm_serial_floats(M, N, K))));
+    l->scratch = must(oc_alloc(sizeof(float) * (size_t)(oc_par_workers() * oc_gemm_tn_floats() +
+                                                        oc_gemm_serial_floats(M, N, K))));
     bool x6 = l->run == run_x6;
     float *fp = must(oc_alloc(sizeof(float) * (size_t)oc_pack_f32_floats(K, N, x6)));
     l->pb = (oc_packed_f32){.panel = fp, .K = K, .N = N, .x6 = x6};

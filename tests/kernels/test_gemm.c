@@ -58,6 +58,16 @@ static void check_gaps(const kt_buf *b, int64_t M, int64_t N, int64_t ld, float 
                 fail_msg("written past column %lld of row %lld", (long long)N, (long long)m);
 }
 
+/* The parallel product reads rows: A as such, one float apart. */
+static kt_buf rows_of(oc_mat A, int64_t M, int64_t K)
+{
+    kt_buf rows = kt_buf_new(M * (K + 1), 5);
+    for (int64_t m = 0; m < M; m++)
+        for (int64_t k = 0; k < K; k++)
+            rows.p[m * (K + 1) + k] = A.p[m * A.rs + k * A.cs];
+    return rows;
+}
+
 static result run(const problem *p, const oc_kernels *k, const float *a, const float *b)
 {
     oc_k = k;
@@ -80,15 +90,15 @@ static result run(const problem *p, const oc_kernels *k, const float *a, const f
         oc_gemm_f32_serial(M, N, K, A, B, p->accumulate, r.C.p, ldc, scratch.p);
         kt_buf_free(&scratch);
     } else {
-        kt_buf scratch = kt_buf_new(oc_par_workers() * oc_gemm_scratch_floats(K), 5);
+        kt_buf rows = rows_of(A, M, K);
         kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, false), 1);
         oc_packed_f32 packed = {.panel = panel.p, .K = K, .N = N};
         oc_pack_f32(B, &packed);
         float *out = p->out == 0 ? NULL : p->out == 1 ? r.C.p : r.act.p;
-        oc_gemm_f32(M, N, K, A, &packed, p->accumulate, p->bias ? bias.p : NULL, p->act, r.C.p, ldc,
-                    out, scratch.p);
+        oc_gemm_f32(M, N, K, rows.p, K + 1, &packed, p->accumulate, p->bias ? bias.p : NULL, p->act,
+                    r.C.p, ldc, out);
         kt_buf_free(&panel);
-        kt_buf_free(&scratch);
+        kt_buf_free(&rows);
     }
     check_gaps(&r.C, M, N, ldc, gap);
     check_gaps(&r.act, M, N, ldc, gap);
@@ -406,7 +416,6 @@ static void check_zero_blocks(int64_t M, int64_t N, int64_t K, int percent, oc_i
     oc_k = oc_kernels_for(isa);
     kt_buf a = kt_buf_new(M * K, 1), b = kt_buf_new(K * N, 2), c = kt_buf_new(M * N, 3);
     kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, false), 0);
-    kt_buf scratch = kt_buf_new(oc_par_workers() * oc_gemm_scratch_floats(K), 0);
     kt_fill(a.p, M * K, 1, 1.0f);
     kt_fill(b.p, K * N, 2, 1.0f);
     zero_blocks(b.p, K, N, percent);
@@ -414,8 +423,7 @@ static void check_zero_blocks(int64_t M, int64_t N, int64_t K, int percent, oc_i
     oc_pack_f32((oc_mat){b.p, N, 1}, &B);
     double share = oc_packed_f32_zero_share(&B);
     assert_true(percent == 0 ? share == 0 : percent == 100 ? share == 1 : share > 0 && share < 1);
-    oc_gemm_f32(M, N, K, (oc_mat){a.p, K, 1}, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL,
-                scratch.p);
+    oc_gemm_f32(M, N, K, a.p, K, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL);
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
             float want = chain(a.p + m * K, b.p + n, K, N);
@@ -425,7 +433,6 @@ static void check_zero_blocks(int64_t M, int64_t N, int64_t K, int percent, oc_i
     kt_buf_free(&b);
     kt_buf_free(&c);
     kt_buf_free(&panel);
-    kt_buf_free(&scratch);
 }
 
 static void zero_blocks_change_no_bit(void **state)

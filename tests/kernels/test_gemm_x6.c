@@ -143,8 +143,7 @@ static kt_buf run(const oc_kernels *isa, const problem *p, bool x6)
     oc_pack_f32((oc_mat){b.p, N, 1}, &B);
     double zero = oc_packed_f32_zero_share(&B);
     assert_true(p->percent == 0 ? zero == 0 : p->percent == 100 ? zero == 1 : zero > 0);
-    oc_gemm_f32(M, N, K, (oc_mat){a.p, K + 1, 1}, &B, p->accumulate, bias.p, OC_EPI_GELU, c.p, ldc,
-                c.p, NULL);
+    oc_gemm_f32(M, N, K, a.p, K + 1, &B, p->accumulate, bias.p, OC_EPI_GELU, c.p, ldc, c.p);
     for (int64_t m = 0; m < M; m++)
         assert_memory_equal(c.p + m * ldc + N, was.p + m * ldc + N, 3 * sizeof(float));
     kt_buf *done[] = {&a, &b, &bias, &panel, &was};
@@ -197,7 +196,7 @@ static void errors(const oc_kernels *isa, bool x6, int64_t K, float tiny, double
     kt_fill(b.p, b.n, 12, tiny);
     oc_packed_f32 B = {.panel = panel.p, .K = K, .N = N, .x6 = x6};
     oc_pack_f32((oc_mat){b.p, N, 1}, &B);
-    oc_gemm_f32(M, N, K, (oc_mat){a.p, K, 1}, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL, NULL);
+    oc_gemm_f32(M, N, K, a.p, K, &B, false, NULL, OC_EPI_NONE, c.p, N, NULL);
     *largest = *mean = 0;
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
@@ -275,7 +274,7 @@ static void not_numbers(void **state)
             kt_buf panel = kt_buf_new(oc_pack_f32_floats(K, N, true), 0);
             oc_packed_f32 B = {.panel = panel.p, .K = K, .N = N, .x6 = true};
             oc_pack_f32((oc_mat){b, N, 1}, &B);
-            oc_gemm_f32(M, N, K, (oc_mat){a, K, 1}, &B, false, NULL, OC_EPI_NONE, c, N, NULL, NULL);
+            oc_gemm_f32(M, N, K, a, K, &B, false, NULL, OC_EPI_NONE, c, N, NULL);
             for (int j = 0; j < M * N; j++)
                 assert_true(isnan(c[j]) == (j / N == 1));
             kt_buf_free(&panel);
