@@ -53,7 +53,7 @@ def run(r, todo):
             if i == 0:
                 first = out[0]
         ms.append((time.perf_counter() - from_) * 1e3)
-    return ms, first[0, :2].tolist()
+    return ms, np.ravel(first)[:2].tolist()  # of the first note
 
 
 peer.serve("ONNX Runtime " + ort.__version__,
