@@ -294,23 +294,28 @@ static void classify_rows(void *ctx, int64_t begin, int64_t end, int worker)
     apply(&p, &b->cls, OC_EPI_NONE, logits, d->K, logits);
 }
 
-void oc_bert_forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits)
+bool oc__forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits)
 {
     OC_CHECK(batch->B <= b->lim.max_B && batch->N <= b->lim.max_N);
     OC_CHECK(oc_par_workers() <= b->workers);
-    bool train = b->lim.train;
-    chain j = {.b = b, .batch = batch, .drop = train ? drop : NULL, .logits = logits};
-    if (train)
-        oc__pack_layer(b, -1);
+    chain j = {.b = b, .batch = batch, .drop = b->lim.train ? drop : NULL, .logits = logits};
+    if (b->when_met && !oc__pack_layer(b, -1))
+        return false;
     run_rows(&j, batch->N, begin_rows);
     for (j.l = 0; j.l < b->m->dims.L; j.l++) {
         j.rows = oc__rows_of(b, batch, j.l);
         if (j.rows.at)
             run_rows(&j, batch->B, cls_rows);
         oc__attn_forward(b, j.l, batch, j.drop);
-        if (train)
-            oc__pack_layer(b, j.l);
+        if (b->when_met && !oc__pack_layer(b, j.l))
+            return false;
         run_rows(&j, j.rows.n, layer_rows);
     }
     run_rows(&j, batch->B, classify_rows);
+    return true;
+}
+
+void oc_bert_forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits)
+{
+    OC_CHECK(oc__forward(b, batch, drop, logits));
 }

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "core/base/arena.h"
+#include "core/base/attr.h"
 #include "core/kernels/kernels.h"
 #include "core/nn/bert.h"
 
@@ -64,7 +65,7 @@ typedef struct oc__linear {
     const float *bias; /* [O] */
     const int8_t *wq;  /* s8 [O,I] of the model, NULL likewise */
     int64_t I, O;
-    oc_packed_f32 f32; /* of W^T; in training all layers share one place per role */
+    oc_packed_f32 f32; /* of W^T; where layers are packed when met, they share a place per role */
     oc_packed_s8 s8;   /* panel NULL: the layer is f32 */
     int32_t param;     /* index in the layout: where its gradient goes */
     int32_t param_bias;
@@ -109,6 +110,7 @@ struct oc_bert {
     oc_arena arena;
     int workers;   /* the scratch below is for this many */
     bool cls_only; /* after the last attention only the [CLS] rows go on */
+    bool when_met; /* layers are packed by forward, each into the place of the one before */
     oc_epilogue act, pool_act;
     oc_bert_observer observe; /* NULL: nobody looks */
     void *observe_ctx;
@@ -124,8 +126,8 @@ struct oc_bert {
     float *attn_scratch; /* [workers][attn_floats] */
     int64_t attn_floats;
 
-    /* Training: packed weights of the layer at hand, by role; qkv's are three matrices. */
-    float *pack_qkv, *pack_o, *pack_f1, *pack_f2;
+    /* when_met: packed weights of the layer at hand, by role; qkv's are three matrices. */
+    char *pack_qkv, *pack_o, *pack_f1, *pack_f2;
 
     /* Backward. */
     float *pack;       /* one packed matrix at a time */
@@ -174,8 +176,14 @@ static inline int64_t oc__row_at(const oc__rows *r, int64_t i)
 }
 
 /* Pack what the rows of layer l meet after attention: its matrices, then those that make q, k, v of
- * the next, or the pooler and classifier. l = -1: what the embeddings meet. */
-void oc__pack_layer(oc_bert *b, int32_t l);
+ * the next, or the pooler and classifier. l = -1: what the embeddings meet. Borrowed weights are
+ * looked at on the way; false: one is no number (oc_model_check says which). */
+bool oc__pack_layer(oc_bert *b, int32_t l) OC_NODISCARD;
+/* The same for what is not packed: embeddings, biases, norms. */
+bool oc__look_at_rest(const oc_model *m) OC_NODISCARD;
+
+/* oc_bert_forward; false as oc__pack_layer where weights are packed when met. */
+bool oc__forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits);
 
 /* Attention of one layer over a batch (attention.c). */
 int64_t oc__attn_floats(int64_t T, int64_t D, bool train); /* scratch of one worker */

@@ -95,9 +95,25 @@ static oc__linear join(const oc__layer *y, const oc__linear *first, int n, int64
     return all;
 }
 
-static size_t packed_bytes(int64_t K, int64_t N, bool s8, bool x6)
+static size_t packed_bytes(const oc_bert *b, oc_kind kind, int32_t l)
 {
-    return s8 ? oc_pack_s8_bytes(K, N) : (size_t)oc_pack_f32_floats(K, N, x6) * sizeof(float);
+    const oc_param *p = oc_layout_at(&b->m->layout, kind, l);
+    if (oc_model_at(b->m, kind, l)->q)
+        return oc_pack_s8_bytes(p->cols, p->rows);
+    return (size_t)oc_pack_f32_floats(p->cols, p->rows, on_unit(b, kind, l)) * sizeof(float);
+}
+
+/* Room for n matrices from `first` on (their biases lie between them) of any layer. */
+static char *place_widest(const oc_bert *b, oc_arena *a, oc_kind first, int n)
+{
+    size_t most = 0;
+    for (int32_t l = 0; l < b->m->dims.L; l++) {
+        size_t bytes = 0;
+        for (int i = 0; i < n; i++)
+            bytes += packed_bytes(b, (oc_kind)(first + 2 * i), l);
+        most = OC_MAX(most, bytes);
+    }
+    return OC_PUSH(a, char, most);
 }
 
 static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
@@ -106,7 +122,6 @@ static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
     const oc_weight *w[3] = {oc_model_at(b->m, OC_P_Q_W, l), oc_model_at(b->m, OC_P_K_W, l),
                              oc_model_at(b->m, OC_P_V_W, l)};
     bool s8 = w[0]->q != NULL;
-    int64_t H = b->m->dims.H;
     // queries of [CLS] rows are a product of their own; others must lie as keys and values do
     y->together = s8 == (w[1]->q != NULL) && s8 == (w[2]->q != NULL) &&
                   (s8 || oc__is_cls(b, l) || on_unit(b, OC_P_Q_W, l));
@@ -114,9 +129,9 @@ static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
     oc__linear *each[3] = {&y->q, &y->k, &y->v};
     size_t bytes[4] = {0};
     for (int i = 0; i < 3; i++)
-        bytes[i + 1] = bytes[i] + packed_bytes(H, y->AD, s8, on_unit(b, kinds[i], l));
-    char *at = (char *)b->pack_qkv; // training: f32, one place for all layers
-    if (!b->lim.train && y->together)
+        bytes[i + 1] = bytes[i] + packed_bytes(b, kinds[i], l);
+    char *at = b->pack_qkv;
+    if (!b->when_met && y->together)
         at = OC_PUSH(a, char, bytes[3]);
     for (int i = 0; i < 3; i++)
         place_linear(b, a, each[i], kinds[i], l, !y->together, at ? at + bytes[i] : NULL);
@@ -126,15 +141,14 @@ static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
     y->kv = join(y, &y->k, 2, y->W);
 }
 
-static void place_weights(oc_bert *b, oc_arena *a, widths w)
+static void place_weights(oc_bert *b, oc_arena *a)
 {
-    int64_t H = b->m->dims.H;
-    bool own = !b->lim.train;
-    if (b->lim.train) {
-        b->pack_qkv = OC_PUSH(a, float, 3 * oc_pack_f32_floats(H, w.AD, true));
-        b->pack_o = OC_PUSH(a, float, oc_pack_f32_floats(w.AD, H, true));
-        b->pack_f1 = OC_PUSH(a, float, oc_pack_f32_floats(H, w.F, true));
-        b->pack_f2 = OC_PUSH(a, float, oc_pack_f32_floats(w.F, H, true));
+    bool own = !b->when_met;
+    if (b->when_met) {
+        b->pack_qkv = place_widest(b, a, OC_P_Q_W, 3);
+        b->pack_o = place_widest(b, a, OC_P_O_W, 1);
+        b->pack_f1 = place_widest(b, a, OC_P_F1_W, 1);
+        b->pack_f2 = place_widest(b, a, OC_P_F2_W, 1);
     }
     for (int32_t l = 0; l < b->m->dims.L; l++) {
         oc__layer *y = &b->layer[l];
@@ -273,7 +287,7 @@ static void place(oc_bert *b, oc_arena *a)
         // ones lay, not on another block's context.
         b->layer[l].ld = 3 * (b->lim.train ? b->layer[l].W : w.W);
     }
-    place_weights(b, a, w);
+    place_weights(b, a);
     if (b->lim.train)
         place_training(b, a, w);
     else
@@ -286,9 +300,9 @@ static void place(oc_bert *b, oc_arena *a)
     b->attn_scratch = OC_PUSH(a, float, b->workers * b->attn_floats);
 }
 
-static oc_bert describe(const oc_model *m, const oc_limits *lim)
+static oc_bert describe(const oc_model *m, const oc_limits *lim, bool when_met)
 {
-    oc_bert b = {.m = m, .lim = *lim, .cls_only = !lim->keep_hidden};
+    oc_bert b = {.m = m, .lim = *lim, .cls_only = !lim->keep_hidden, .when_met = when_met};
     b.workers = OC_MAX(oc_par_workers(), oc_par_cores());
     b.act = m->dims.act == OC_ACT_RELU       ? OC_EPI_RELU
             : m->dims.act == OC_ACT_GELU_NEW ? OC_EPI_GELU_NEW
@@ -313,9 +327,9 @@ static oc_status check_limits(const oc_model *m, const oc_limits *lim, oc_err *e
     return OC_OK;
 }
 
+/* What they are; what they hold is looked at when they are packed. */
 static oc_status check_weights(const oc_model *m, const oc_limits *lim, oc_err *err)
 {
-    OC_TRY(oc_model_check(m, err));
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc_param *p = &m->layout.param[i];
         if (m->w[i].f32)
@@ -334,70 +348,22 @@ size_t oc_bert_plan(const oc_model *m, const oc_limits *lim)
 {
     if (check_limits(m, lim, NULL) != OC_OK)
         return 0;
-    oc_bert b = describe(m, lim);
+    oc_bert b = describe(m, lim, lim->train);
     oc_arena a = OC_ARENA_PLAN;
     place(&b, &a);
     return a.used + sizeof b;
 }
 
-static bool is_7_bits(const oc__linear *lin)
-{
-    return lin->wq && oc_s8_is_7_bits(lin->wq, lin->I * lin->O);
-}
-
-static void pack_linear(oc__linear *lin, bool bits7)
-{
-    lin->s8.bits7 = bits7;
-    if (lin->wq)
-        oc_pack_s8(lin->wq, lin->I, lin->O, bits7, lin->s8.panel);
-    else
-        oc_pack_f32((oc_mat){lin->w, 1, lin->I}, &lin->f32);
-}
-
-static void pack_alone(oc__linear *lin)
-{
-    pack_linear(lin, is_7_bits(lin));
-}
-
-/* What is multiplied as one is packed as one. Padding stays what the arena made it: 0. */
-static void pack_qkv(oc__layer *y)
-{
-    oc__linear *each[3] = {&y->q, &y->k, &y->v};
-    bool bits7 = is_7_bits(each[0]) && is_7_bits(each[1]) && is_7_bits(each[2]);
-    y->qkv.s8.bits7 = y->kv.s8.bits7 = bits7;
-    for (int i = 0; i < 3; i++) {
-        size_t bytes = (size_t)y->AD * sizeof(float);
-        pack_linear(each[i], bits7);
-        memcpy(y->bias3 + i * y->W, each[i]->bias, bytes);
-        if (each[i]->wq && y->scale3)
-            memcpy(y->scale3 + i * y->W, each[i]->s8.scale, bytes);
-    }
-}
-
-void oc__pack_layer(oc_bert *b, int32_t l)
-{
-    oc__layer *y = l >= 0 ? &b->layer[l] : NULL;
-    if (y) {
-        pack_alone(&y->o);
-        pack_alone(&y->f1);
-        pack_alone(&y->f2);
-    }
-    if (l + 1 < b->m->dims.L)
-        pack_qkv(&b->layer[l + 1]);
-    else {
-        pack_alone(&b->pool);
-        pack_alone(&b->cls);
-    }
-}
-
-oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc_err *err)
+/* Planned and placed, not packed. */
+static oc_status make(const oc_model *m, const oc_limits *lim, bool when_met, oc_bert **out,
+                      oc_err *err)
 {
     OC_TRY(check_limits(m, lim, err));
     OC_TRY(check_weights(m, lim, err));
     oc_bert *b = oc_calloc(1, sizeof *b);
     if (!b)
         return OC_FAIL(err, OC_NOMEM, "out of memory: %zu bytes were needed", sizeof *b);
-    *b = describe(m, lim);
+    *b = describe(m, lim, when_met);
     oc_arena plan = OC_ARENA_PLAN;
     place(b, &plan);
     if (oc_arena_init(&b->arena, plan.used, NULL) != OC_OK) {
@@ -407,10 +373,47 @@ oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc
                        (long long)lim->max_N, (long long)lim->max_T, plan.used + sizeof *b);
     }
     place(b, &b->arena);
-    for (int32_t l = -1; !lim->train && l < m->dims.L; l++)
-        oc__pack_layer(b, l);
     *out = b;
     return OC_OK;
+}
+
+/* Which weight it was that packing found to be no number. */
+static oc_status refuse_weights(const oc_model *m, oc_err *err)
+{
+    OC_TRY(oc_model_check(m, err));
+    return OC_FAIL(err, OC_IO, "%s changed while it was read", m->from ? m->from : "the model");
+}
+
+oc_status oc_bert_new(const oc_model *m, const oc_limits *lim, oc_bert **out, oc_err *err)
+{
+    oc_bert *b;
+    OC_TRY(make(m, lim, lim->train, &b, err));
+    bool sound = oc__look_at_rest(m);
+    for (int32_t l = -1; !lim->train && sound && l < m->dims.L; l++)
+        sound = oc__pack_layer(b, l);
+    // What is trained owns its weights, which were looked at when it took them.
+    if (!sound || (lim->train && oc_model_check(m, NULL) != OC_OK)) {
+        oc_bert_free(b);
+        return refuse_weights(m, err);
+    }
+    b->lim.watch = NULL;
+    *out = b;
+    return OC_OK;
+}
+
+oc_status oc_bert_once(const oc_model *m, const oc_batch *batch, const oc_pack_watch *watch,
+                       float *logits, oc_err *err)
+{
+    oc_limits lim = {.max_B = batch->B, .max_N = batch->N, .watch = watch};
+    for (int64_t i = 0; i < batch->B; i++)
+        lim.max_T = OC_MAX(lim.max_T, batch->start[i + 1] - batch->start[i]);
+    oc_bert *b;
+    OC_TRY(make(m, &lim, true, &b, err));
+    oc_status st = oc_batch_check(batch, &m->dims, &lim, err);
+    if (st == OC_OK && !(oc__look_at_rest(m) && oc__forward(b, batch, NULL, logits)))
+        st = refuse_weights(m, err);
+    oc_bert_free(b);
+    return st;
 }
 
 void oc_bert_observe(oc_bert *b, oc_bert_observer fn, void *ctx)

@@ -67,6 +67,8 @@ float *oc_model_edit(oc_model *m, int32_t i);
  * seen to. OC_FORMAT names file, tensor and entry.
  */
 oc_status oc_model_check(const oc_model *m, oc_err *err) OC_NODISCARD;
+/* The same of n rows of parameter i from row r0, for those who read them anyway. */
+bool oc_model_sound(const oc_model *m, int32_t i, int64_t r0, int64_t n);
 
 /* Random weights (of what oc_model_edit gives) as BERT starts: normal(0, 0.02), biases 0, LayerNorm 1/0, [PAD] row 0. */
 void oc_model_init(oc_model *m, uint64_t seed);

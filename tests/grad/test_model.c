@@ -349,6 +349,8 @@ static void test_out_of_memory(void **state)
     (void)state;
     oc_dims d = tiny_dims();
     oc_limits lim = tiny_limits(true), quick = tiny_limits(false);
+    oc_batch batch = tiny_batch();
+    float z[TINY_B * 3];
     oc_model *m, *c;
     oc_bert *b;
     int failures = 0;
@@ -363,6 +365,8 @@ static void test_out_of_memory(void **state)
         oc_status st = oc_model_new(&d, &m, &err);
         if (st == OC_OK)
             st = oc_bert_new(m, n % 2 ? &lim : &quick, &b, &err);
+        if (st == OC_OK)
+            st = oc_bert_once(m, &batch, NULL, z, &err);
         if (st == OC_OK)
             st = oc_model_dup(source, &c, &err);
         oc_alloc_fail_at(0);

@@ -227,6 +227,10 @@ static void check_alone(const oc_model *m)
     float z2[NOTES * 3]; // and in company, over the [CLS] rows only
     oc_bert_forward(quick, &n.batch, NULL, z2);
     assert_memory_equal(z, z2, sizeof z);
+    oc_err err = {0}; // layers packed in each other's place
+    memset(z2, 0xff, sizeof z2);
+    assert_int_equal(oc_bert_once(m, &n.batch, NULL, z2, &err), OC_OK);
+    assert_memory_equal(z, z2, sizeof z);
     oc_bert_free(all);
     oc_bert_free(one);
     oc_bert_free(quick);
@@ -236,10 +240,44 @@ static void test_alone(void **state)
 {
     (void)state;
     oc_dims d = wide_dims();
-    oc_model *m = tiny_model(&d, 3);
+    oc_model *m = tiny_model(&d, 3), *some;
+    assert_int_equal(oc_model_dup(m, &some, NULL), OC_OK);
     check_alone(m);
+    quantize_some(some);
+    check_alone(some);
     quantize_all(m);
     check_alone(m);
+    oc_model_free(some);
+    oc_model_free(m);
+}
+
+static void count_layers(void *ctx, int32_t done, int32_t layers)
+{
+    int32_t *next = ctx;
+    assert_int_equal(done, *next);
+    assert_int_equal(layers, 3);
+    ++*next;
+}
+
+/* Whoever asks is told each layer, in order, and that all are done. */
+static void test_packing_is_told(void **state)
+{
+    (void)state;
+    oc_dims d = wide_dims();
+    oc_model *m = tiny_model(&d, 3);
+    notes n;
+    make_notes(&n);
+    int32_t next = 0;
+    const oc_pack_watch watch = {count_layers, &next};
+    oc_limits lim = {.max_B = 1, .max_N = 9, .max_T = 9, .watch = &watch};
+    oc_bert *b;
+    assert_int_equal(oc_bert_new(m, &lim, &b, NULL), OC_OK);
+    assert_int_equal(next, 4);
+    oc_bert_free(b);
+    float z[NOTES * 3];
+    next = 0;
+    assert_int_equal(oc_bert_once(m, &n.batch, &watch, z, NULL), OC_OK);
+    assert_int_equal(next, 4);
     oc_model_free(m);
 }
 
@@ -372,9 +410,13 @@ int main(void)
     if (oc_kernels_select(&err) != OC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward), cmocka_unit_test(test_training),
-        cmocka_unit_test(test_alone),   cmocka_unit_test(test_masked_keys),
-        cmocka_unit_test(test_isas),    cmocka_unit_test(test_int8_is_near_f32),
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_training),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_packing_is_told),
+        cmocka_unit_test(test_masked_keys),
+        cmocka_unit_test(test_isas),
+        cmocka_unit_test(test_int8_is_near_f32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

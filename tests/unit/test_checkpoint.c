@@ -21,6 +21,7 @@
 #include "core/base/json.h"
 #include "core/io/checkpoint.h"
 #include "core/io/safetensors.h"
+#include "core/kernels/kernels.h"
 #include "core/nn/bert.h"
 #include "tests/unit/folder_testing.h"
 
@@ -429,12 +430,17 @@ static void assert_not_usable(const char *path, const char *part)
     oc_checkpoint *c = load(path, 0), *d = NULL;
     oc_bert *b = NULL;
     oc_limits lim = {.max_B = 1, .max_N = 8, .max_T = 8};
+    const int32_t start[2] = {0, 2}, ids[2] = {0, 1};
+    const oc_batch note = {.B = 1, .N = 2, .start = start, .ids = ids};
+    float z[8];
     const char *file = strrchr(path, '/') + 1;
     assert_null(c->model->slab);
-    for (int i = 0; i < 3; i++) {
+    assert_true(c->model->dims.K <= OC_COUNT(z));
+    for (int i = 0; i < 4; i++) {
         err = (oc_err){0};
         oc_status rc = i == 0   ? oc_bert_new(c->model, &lim, &b, &err)
-                       : i == 1 ? oc_checkpoint_dup(c, &d, &err)
+                       : i == 1 ? oc_bert_once(c->model, &note, NULL, z, &err)
+                       : i == 2 ? oc_checkpoint_dup(c, &d, &err)
                                 : oc_checkpoint_own(c, &err);
         if (rc != OC_FORMAT || !strstr(err.msg, part) || !strstr(err.msg, file))
             fail_msg("expected \"%s\", got %d \"%s\"", part, rc, err.msg);
@@ -452,6 +458,13 @@ static void bad_numbers(void **state)
                   &(variant){.poison = "layer.0.attention.output.dense.weight"});
     assert_not_usable(in_folder("bn"),
                       "tensor bert.encoder.layer.0.attention.output.dense.weight holds NaN");
+    // A matrix of the last layer, the classifier, and what is looked at and not packed.
+    static const char *const poison[] = {"layer.1.output.dense.weight", "classifier.weight",
+                                         "layer.1.output.LayerNorm.bias", "position_embeddings"};
+    for (int i = 0; i < OC_COUNT(poison); i++) {
+        write_variant(c, in_folder("bn/model.safetensors"), &(variant){.poison = poison[i]});
+        assert_not_usable(in_folder("bn"), poison[i]);
+    }
     write_variant(c, in_folder("bn/model.safetensors"), &(variant){.poison = "word_embeddings"});
     assert_not_usable(in_folder("bn"), "word_embeddings.weight holds NaN");
     oc_checkpoint_free(c);
@@ -981,6 +994,8 @@ static void out_of_memory(void **state)
 
 int main(void)
 {
+    if (oc_kernels_select(NULL) != OC_OK)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),      cmocka_unit_test(tokenizer_config),
         cmocka_unit_test(quantized),       cmocka_unit_test(keys_differ),
