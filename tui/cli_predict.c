@@ -65,13 +65,16 @@ typedef struct scored {
     oc_job job;
     oc_meter meter; /* over all rows */
     int64_t first;  /* row the stretch at hand starts with */
+    oc_infer infer;
 } scored;
 
-/* Rows of a stretch: few at first, for an early answer; then enough to sort by length inside. */
-enum { FIRST_ROWS = 16, MOST_ROWS = 512 };
+/* Rows of a stretch: enough to sort by length inside. What prints as it goes answers the first note
+ * by itself, and then more and more. */
+enum { NEXT_ROWS = 16, MOST_ROWS = 512, BATCH_TOKENS = 8192 };
 
 static void scored_release(scored *s)
 {
+    oc_infer_release(&s->infer);
     oc_dataset_release(&s->data);
     oc_task_release(&s->task);
     oc_checkpoint_free(s->k);
@@ -100,10 +103,12 @@ static oc_status open_scored(oc_cli *c, bool need_labels, scored *s, oc_err *err
 static void stretch_progress(void *ctx, const oc_event *e)
 {
     scored *s = ctx;
-    if (e->type != OC_EV_progress_T)
-        oc_cli_progress(NULL, e);
-    else if (strcmp(e->u.progress.what, "tokenize") != 0)
+    if (e->type == OC_EV_progress_T && !strcmp(e->u.progress.what, "tokenize"))
+        return;
+    if (e->type == OC_EV_progress_T && !strcmp(e->u.progress.what, s->meter.what))
         oc_meter_at(&s->meter, s->first + e->u.progress.done);
+    else
+        oc_cli_progress(NULL, e);
 }
 
 /* Logits of rows first .. first + n. */
@@ -113,7 +118,8 @@ static oc_status score_rows(scored *s, int64_t n, float *logits, oc_err *err)
     oc_dataset rows = {
         .n = n, .text = s->data.text + s->first, .K = s->data.K, .kind = s->data.kind};
     OC_TRY(oc_encode_all(&s->job, &rows, s->k->tok, s->max_len, &e, err));
-    oc_status st = oc_infer_all(&s->job, s->k->model, &e, 8192, "predicting", logits, err);
+    oc_status st = oc_infer_run(&s->infer, &s->job, NULL, s->k->model, &e, BATCH_TOKENS,
+                                s->meter.what, logits, err);
     oc_encoded_release(&e);
     return st;
 }
@@ -121,7 +127,7 @@ static oc_status score_rows(scored *s, int64_t n, float *logits, oc_err *err)
 /* What is done with the logits f32 [n,K] of rows first .. first + n; false ends it without error. */
 typedef bool (*rows_fn)(scored *s, int64_t n, const float *logits, void *ctx);
 
-static oc_status score(scored *s, rows_fn fn, void *ctx, oc_err *err)
+static oc_status score(scored *s, int64_t first_rows, rows_fn fn, void *ctx, oc_err *err)
 {
     oc_job line = {.emit = oc_cli_progress};
     size_t K = (size_t)s->k->model->dims.K;
@@ -132,13 +138,16 @@ static oc_status score(scored *s, rows_fn fn, void *ctx, oc_err *err)
     oc_settings_init(&s->job.set);
     oc_meter_start(&s->meter, &line, "predicting", "notes", s->data.n);
     oc_status st = OC_OK;
-    int64_t rows = FIRST_ROWS;
+    int64_t rows = first_rows;
+    s->infer.lim = (oc_limits){.max_B = OC_MIN(s->data.n, MOST_ROWS),
+                               .max_N = OC_MAX(BATCH_TOKENS, s->max_len),
+                               .max_T = s->max_len};
     for (int64_t n; st == OC_OK && s->first < s->data.n; s->first += n) {
         n = OC_MIN(rows, s->data.n - s->first);
         st = score_rows(s, n, logits, err);
         if (st == OC_OK && !fn(s, n, logits, ctx))
             break;
-        rows = OC_MIN(2 * rows, MOST_ROWS);
+        rows = OC_MIN(OC_MAX(2 * rows, NEXT_ROWS), MOST_ROWS);
     }
     oc_cli_progress_end();
     oc_free(logits);
@@ -220,7 +229,7 @@ int oc_cli_predict(oc_cli *c)
     int rc = OC_EXIT_DONE;
     oc_status st = open_scored(c, false, &s, &err);
     if (st == OC_OK)
-        st = score(&s, print_rows, &rc, &err);
+        st = score(&s, 1, print_rows, &rc, &err);
     if (st != OC_OK)
         rc = oc_cli_fail(&err);
     scored_release(&s);
@@ -271,7 +280,7 @@ static oc_status judge(scored *s, const oc_settings *set, oc_metrics *m, oc_err 
     float *p = oc_calloc((size_t)(s->data.n * s->k->model->dims.K), sizeof *p);
     if (!p)
         return OC_FAIL(err, OC_NOMEM, "out of memory for %lld notes", (long long)s->data.n);
-    oc_status st = score(s, keep_rows, p, err);
+    oc_status st = score(s, MOST_ROWS, keep_rows, p, err);
     if (st == OC_OK) {
         if (s->data.kind == OC_TASK_MULTI)
             oc_sigmoid_rows(p, s->data.n, s->data.K, p);

@@ -84,12 +84,13 @@ oc_status oc_calibrate(oc_job *job, const oc_model *m, const oc_encoded *e,
 {
     ranges s = {.r = range};
     oc_limits lim = {.max_B = 1, .max_N = e->max_T, .max_T = e->max_T};
-    oc_bert *net;
+    oc_bert *net = NULL;
+    int workers = 0;
     if (e->n == 0)
         return OC_FAIL(err, OC_RANGE, "there are no notes to measure ranges on");
     for (int32_t i = 0; i < m->layout.n; i++)
         range[i] = (oc_input_range){0, 0};
-    OC_TRY(oc_bert_new(m, &lim, &net, err));
+    OC_TRY(oc_bert_keep(job, m, &lim, &net, &workers, err));
     oc_bert_observe(net, see_extremes, &s);
     oc_status rc = run(job, m, e, net, &lim, "ranges", err);
     if (rc == OC_OK && s.not_finite)

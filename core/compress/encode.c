@@ -287,15 +287,32 @@ void oc_batcher_release(oc_batcher *b)
     *b = (oc_batcher){0};
 }
 
-oc_status oc_bert_keep(const oc_model *m, const oc_limits *lim, oc_bert **b, int *workers,
-                       oc_err *err)
+static void packed(void *ctx, int32_t done, int32_t layers)
+{
+    (void)layers;
+    oc_meter_at(ctx, done);
+}
+
+void oc_pack_meter_start(oc_pack_meter *p, oc_job *job, const oc_model *m)
+{
+    oc_meter_start(&p->meter, job, "packing weights", "layers", m->dims.L);
+    p->meter.quiet_ns = 1000000000;
+    p->watch = (oc_pack_watch){.fn = packed, .ctx = &p->meter};
+}
+
+oc_status oc_bert_keep(oc_job *job, const oc_model *m, const oc_limits *lim, oc_bert **b,
+                       int *workers, oc_err *err)
 {
     if (*b && oc_par_workers() <= *workers)
         return OC_OK;
     oc_bert_free(*b);
     *b = NULL;
     *workers = OC_MAX(oc_par_workers(), oc_par_cores());
-    return oc_bert_new(m, lim, b, err);
+    oc_pack_meter p;
+    oc_limits watched = *lim;
+    oc_pack_meter_start(&p, job, m);
+    watched.watch = &p.watch;
+    return oc_bert_new(m, &watched, b, err);
 }
 
 /* --- inference ------------------------------------------------------------------------------- */
@@ -319,8 +336,7 @@ typedef struct inference {
     int64_t *note;     // owned [n] notes by length
     float *logits;     // owned [max_B, K]
     oc_limits lim;
-    oc_bert *bert; // owned
-    int workers;
+    int64_t batches;
     oc_batcher batcher;
 } inference;
 
@@ -338,6 +354,7 @@ static void find_limits(inference *in)
     for (int64_t i = 0, end; i < in->e->n; i = end) {
         int64_t rows = 0;
         end = batch_end(in, i);
+        in->batches++;
         for (int64_t j = i; j < end; j++)
             rows += in->sorted[j].len;
         in->lim.max_B = OC_MAX(in->lim.max_B, end - i);
@@ -366,7 +383,32 @@ static oc_status inference_init(inference *in, const oc_model *m, oc_err *err)
     return OC_OK;
 }
 
-static oc_status inference_run(inference *in, oc_job *job, const oc_job_hooks *hooks,
+/* Room for these batches, too. */
+static void widen(oc_infer *k, const oc_limits *lim)
+{
+    if (lim->max_B <= k->lim.max_B && lim->max_N <= k->lim.max_N && lim->max_T <= k->lim.max_T)
+        return;
+    k->lim.max_B = OC_MAX(k->lim.max_B, lim->max_B);
+    k->lim.max_N = OC_MAX(k->lim.max_N, lim->max_N);
+    k->lim.max_T = OC_MAX(k->lim.max_T, lim->max_T);
+    oc_infer_release(k);
+}
+
+static oc_status one_batch(const inference *in, oc_infer *k, oc_job *job, const oc_model *m,
+                           oc_err *err)
+{
+    if (!k->bert && k->calls == 1 && in->batches == 1) {
+        oc_pack_meter p;
+        oc_pack_meter_start(&p, job, m);
+        return oc_bert_once(m, &in->batcher.batch, &p.watch, in->logits, err);
+    }
+    OC_TRY(oc_bert_keep(job, m, &k->lim, &k->bert, &k->workers, err));
+    OC_TRY(oc_batch_check(&in->batcher.batch, &m->dims, &k->lim, err));
+    oc_bert_forward(k->bert, &in->batcher.batch, NULL, in->logits);
+    return OC_OK;
+}
+
+static oc_status inference_run(inference *in, oc_infer *k, oc_job *job, const oc_job_hooks *hooks,
                                const oc_model *m, const char *what, float *logits, oc_err *err)
 {
     int64_t K = m->dims.K;
@@ -375,11 +417,9 @@ static oc_status inference_run(inference *in, oc_job *job, const oc_job_hooks *h
         oc_meter_start(&meter, job, what, "notes", in->e->n);
     for (int64_t i = 0, end; i < in->e->n; i = end) {
         OC_TRY(oc_job_poll(job, hooks, err));
-        OC_TRY(oc_bert_keep(m, &in->lim, &in->bert, &in->workers, err));
         end = batch_end(in, i);
         OC_TRY(oc_batcher_fill(&in->batcher, in->e, in->note + i, end - i, err));
-        OC_TRY(oc_batch_check(&in->batcher.batch, &m->dims, &in->lim, err));
-        oc_bert_forward(in->bert, &in->batcher.batch, NULL, in->logits);
+        OC_TRY(one_batch(in, k, job, m, err));
         for (int64_t j = i; j < end; j++)
             memcpy(logits + in->note[j] * K, in->logits + (j - i) * K, (size_t)K * sizeof(float));
         if (what)
@@ -388,21 +428,38 @@ static oc_status inference_run(inference *in, oc_job *job, const oc_job_hooks *h
     return OC_OK;
 }
 
-oc_status oc_infer_hooked(oc_job *job, const oc_job_hooks *hooks, const oc_model *m,
-                          const oc_encoded *e, int64_t max_tokens, const char *what, float *logits,
-                          oc_err *err)
+oc_status oc_infer_run(oc_infer *k, oc_job *job, const oc_job_hooks *hooks, const oc_model *m,
+                       const oc_encoded *e, int64_t max_tokens, const char *what, float *logits,
+                       oc_err *err)
 {
     if (e->n == 0)
         return OC_OK;
     inference in = {.e = e, .max_tokens = max_tokens};
     oc_status rc = inference_init(&in, m, err);
+    k->calls++;
+    widen(k, &in.lim);
     if (rc == OC_OK)
-        rc = inference_run(&in, job, hooks, m, what, logits, err);
-    oc_bert_free(in.bert);
+        rc = inference_run(&in, k, job, hooks, m, what, logits, err);
     oc_batcher_release(&in.batcher);
     oc_free(in.logits);
     oc_free(in.note);
     oc_free(in.sorted);
+    return rc;
+}
+
+void oc_infer_release(oc_infer *k)
+{
+    oc_bert_free(k->bert);
+    k->bert = NULL;
+}
+
+oc_status oc_infer_hooked(oc_job *job, const oc_job_hooks *hooks, const oc_model *m,
+                          const oc_encoded *e, int64_t max_tokens, const char *what, float *logits,
+                          oc_err *err)
+{
+    oc_infer k = {0};
+    oc_status rc = oc_infer_run(&k, job, hooks, m, e, max_tokens, what, logits, err);
+    oc_infer_release(&k);
     return rc;
 }
 

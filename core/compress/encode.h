@@ -65,12 +65,37 @@ oc_status oc_batcher_fill(oc_batcher *b, const oc_encoded *e, const int64_t *not
                           oc_err *err) OC_NODISCARD;
 void oc_batcher_release(oc_batcher *b);
 
+/* Packing as progress ("packing weights", layers) of a job that may be NULL; nothing is said of less
+ * than a second. */
+typedef struct oc_pack_meter {
+    oc_meter meter;
+    oc_pack_watch watch; /* for oc_limits and oc_bert_once; points to this meter */
+} oc_pack_meter;
+void oc_pack_meter_start(oc_pack_meter *p, oc_job *job, const oc_model *m);
+
 /*
  * Make *b unless it is there; make it again when run.threads has grown past what it was made for
- * (a poll may do that). *workers: private, 0 at first.
+ * (a poll may do that). *workers: private, 0 at first. Packing is progress of the job.
  */
-oc_status oc_bert_keep(const oc_model *m, const oc_limits *lim, oc_bert **b, int *workers,
+oc_status oc_bert_keep(oc_job *job, const oc_model *m, const oc_limits *lim, oc_bert **b,
+                       int *workers, oc_err *err) OC_NODISCARD;
+
+/*
+ * A model that is asked several times, packed once. Zero-initialize; `lim` may say what the largest
+ * batch will be, so that it need not be packed again when a larger one comes.
+ * Where the first call is one batch it goes through oc_bert_once: it may be the only one, and a first
+ * answer need not wait for packing.
+ */
+typedef struct oc_infer {
+    oc_limits lim;
+    int64_t calls;
+    oc_bert *bert; /* owned; NULL until it pays */
+    int workers;
+} oc_infer;
+oc_status oc_infer_run(oc_infer *in, oc_job *job, const oc_job_hooks *hooks, const oc_model *m,
+                       const oc_encoded *e, int64_t max_tokens, const char *what, float *logits,
                        oc_err *err) OC_NODISCARD;
+void oc_infer_release(oc_infer *in);
 
 /*
  * Logits of every note, f32 [n,K] (caller's), in batches of at most `max_tokens` rows, notes

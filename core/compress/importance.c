@@ -174,7 +174,7 @@ static oc_status measure_all(measure *t, const oc_checkpoint *c, const oc_datase
     oc_meter_start(&meter, t->job, "importance", "notes", n);
     for (int64_t i = 0; i < n; i += IMPORTANCE_BATCH) {
         OC_TRY(oc_job_poll(t->job, NULL, err));
-        OC_TRY(oc_bert_keep(t->m, &t->lim, &t->bert, &t->workers, err));
+        OC_TRY(oc_bert_keep(t->job, t->m, &t->lim, &t->bert, &t->workers, err));
         OC_TRY(one_batch(t, i, OC_MIN(IMPORTANCE_BATCH, n - i), err));
         oc_meter_at(&meter, OC_MIN(i + IMPORTANCE_BATCH, n));
     }

@@ -426,7 +426,8 @@ static oc_status drift_place(drift *d, const oc_encoded *e, oc_err *err)
     return OC_OK;
 }
 
-static oc_status drift_batch(drift *d, const oc_encoded *e, int64_t first, int64_t n, oc_err *err)
+static oc_status drift_batch(oc_job *job, drift *d, const oc_encoded *e, int64_t first, int64_t n,
+                             oc_err *err)
 {
     int64_t note[DRIFT_BATCH];
     const oc_dims *dims = &d->model[0]->dims;
@@ -436,7 +437,7 @@ static oc_status drift_batch(drift *d, const oc_encoded *e, int64_t first, int64
     const oc_batch *b = &d->batcher.batch;
     OC_TRY(oc_batch_check(b, dims, &d->lim, err));
     for (int i = 0; i < 2; i++) {
-        OC_TRY(oc_bert_keep(d->model[i], &d->lim, &d->bert[i], &d->workers[i], err));
+        OC_TRY(oc_bert_keep(job, d->model[i], &d->lim, &d->bert[i], &d->workers[i], err));
         oc_bert_forward(d->bert[i], b, NULL, d->logits[i]);
     }
     for (int32_t l = 0; l <= dims->L; l++)
@@ -454,7 +455,7 @@ static oc_status drift_run(oc_job *job, drift *d, const oc_encoded *e, int64_t n
     oc_meter_start(&meter, job, "compare layers", "notes", n);
     for (int64_t i = 0; i < n; i += DRIFT_BATCH) {
         OC_TRY(oc_job_poll(job, NULL, err));
-        OC_TRY(drift_batch(d, e, i, OC_MIN(DRIFT_BATCH, n - i), err));
+        OC_TRY(drift_batch(job, d, e, i, OC_MIN(DRIFT_BATCH, n - i), err));
         oc_meter_at(&meter, OC_MIN(i + DRIFT_BATCH, n));
     }
     for (int32_t slot = 0; n > 0 && slot < d->model[0]->dims.L + 2; slot++) {

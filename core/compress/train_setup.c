@@ -83,7 +83,7 @@ oc_status oc__fit_batch(oc__loop *t, int64_t batch, oc_err *err)
 {
     batch = OC_MIN(batch, t->n);
     if (t->bert && batch <= t->lim.max_B)
-        return oc_bert_keep(t->model, &t->lim, &t->bert, &t->workers, err);
+        return oc_bert_keep(t->job, t->model, &t->lim, &t->bert, &t->workers, err);
     free_batch_buffers(t);
     t->lim = (oc_limits){.max_B = batch, .max_T = t->train.max_T, .train = true};
     t->lim.max_N = batch * t->train.max_T;
@@ -96,7 +96,7 @@ oc_status oc__fit_batch(oc__loop *t, int64_t batch, oc_err *err)
     t->yk = oc_calloc(n, 1);
     if (!t->logits || !t->dz_hard || !t->dz_soft || !t->soft || !t->y || !t->yk)
         return OC_FAIL(err, OC_NOMEM, "out of memory for a batch of %lld notes", (long long)batch);
-    return oc_bert_keep(t->model, &t->lim, &t->bert, &t->workers, err);
+    return oc_bert_keep(t->job, t->model, &t->lim, &t->bert, &t->workers, err);
 }
 
 static oc_status make_slabs(oc__loop *t, oc_err *err)

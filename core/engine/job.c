@@ -21,7 +21,7 @@ void oc_meter_at(oc_meter *m, int64_t done)
     if (!m->job)
         return;
     int64_t now = oc_now_ns();
-    if (done < m->total && now - m->last_ns < METER_NS)
+    if (now - m->started_ns < m->quiet_ns || (done < m->total && now - m->last_ns < METER_NS))
         return;
     m->last_ns = now;
     oc_event e;

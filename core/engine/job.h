@@ -54,6 +54,7 @@ typedef struct oc_meter {
     oc_job *job;
     char what[96], unit[16];
     int64_t total, started_ns, last_ns;
+    int64_t quiet_ns; /* work shorter than this is not told of; 0 unless set after the start */
 } oc_meter;
 void oc_meter_start(oc_meter *m, oc_job *job, const char *what, const char *unit, int64_t total);
 void oc_meter_at(oc_meter *m, int64_t done);

@@ -272,6 +272,72 @@ static void test_inference_does_not_depend_on_batching(void **state)
     oc_checkpoint_free(c);
 }
 
+/* The first note by itself leaves nothing packed; then one packing serves what `lim` foresaw. */
+static void test_inference_packs_once(void **state)
+{
+    (void)state;
+    oc_dims dims = small_dims(2, 16, 2, 32, 3);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 20);
+    oc_dataset d = dataset_new(40, 3, OC_TASK_SINGLE, 0, 4);
+    oc_encoded e;
+    float want[40 * 3], z[40 * 3];
+    OK(oc_encode_all(NULL, &d, c->tok, 24, &e, &err));
+    OK(oc_infer_all(NULL, c->model, &e, 1, "read", want, &err));
+    oc_infer k = {.lim = {.max_B = 40, .max_N = 1000, .max_T = 24}};
+    oc_encoded first = {.n = 1, .ids = e.ids, .start = e.start};
+    OK(oc_infer_run(&k, NULL, NULL, c->model, &first, 1000, "read", z, &err));
+    assert_memory_equal(z, want, 3 * sizeof *z);
+    assert_null(k.bert);
+    first.n = 2;
+    OK(oc_infer_run(&k, NULL, NULL, c->model, &first, 1000, "read", z, &err));
+    assert_memory_equal(z, want, 6 * sizeof *z);
+    const oc_bert *packed = k.bert;
+    assert_non_null(packed);
+    OK(oc_infer_run(&k, NULL, NULL, c->model, &e, 1000, "read", z, &err));
+    assert_memory_equal(z, want, sizeof z);
+    assert_ptr_equal(k.bert, packed);
+    oc_infer_release(&k);
+    // What nobody foresaw is packed for when it comes.
+    k = (oc_infer){0};
+    first.n = 3;
+    OK(oc_infer_run(&k, NULL, NULL, c->model, &first, 1, "read", z, &err));
+    assert_int_equal(k.lim.max_B, 1);
+    OK(oc_infer_run(&k, NULL, NULL, c->model, &e, 1000, "read", z, &err));
+    assert_memory_equal(z, want, sizeof z);
+    assert_int_equal(k.lim.max_B, 40);
+    oc_infer_release(&k);
+    oc_encoded_release(&e);
+    oc_dataset_release(&d);
+    oc_checkpoint_free(c);
+}
+
+/* Packing is progress where it takes long, and nothing where it does not. */
+static void test_packing_is_progress(void **state)
+{
+    (void)state;
+    recorder *r = recorder_new();
+    oc_dims dims = small_dims(3, 16, 2, 32, 3);
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 20);
+    const int32_t start[2] = {0, 1}, ids[1] = {2};
+    const oc_batch note = {.B = 1, .N = 1, .start = start, .ids = ids};
+    float z[3];
+    for (int slow = 0; slow < 2; slow++) {
+        oc_pack_meter p;
+        oc_pack_meter_start(&p, &r->job, c->model);
+        if (slow)
+            p.meter.started_ns -= 2000000000;
+        OK(oc_bert_once(c->model, &note, &p.watch, z, &err));
+        assert_int_equal(event_count(r, OC_EV_progress_T) > 0, slow);
+    }
+    const oc_event *last = event_at(r, OC_EV_progress_T, event_count(r, OC_EV_progress_T) - 1);
+    assert_string_equal(last->u.progress.what, "packing weights");
+    assert_string_equal(last->u.progress.unit, "layers");
+    assert_int_equal(last->u.progress.done, 3);
+    assert_int_equal(last->u.progress.total, 3);
+    oc_checkpoint_free(c);
+    recorder_free(r);
+}
+
 static void test_inference_of_nothing(void **state)
 {
     (void)state;
@@ -308,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_shelf_out_of_memory),
         cmocka_unit_test(test_batcher),
         cmocka_unit_test(test_inference_does_not_depend_on_batching),
+        cmocka_unit_test(test_inference_packs_once),
+        cmocka_unit_test(test_packing_is_progress),
         cmocka_unit_test(test_inference_of_nothing),
         cmocka_unit_test(test_max_len),
     };
