@@ -37,9 +37,11 @@ void *oc_alloc(size_t bytes)
         return NULL;
     if (bytes > OC_LARGEST)
         return NULL;
+    if (bytes <= OC_ALIGN)
+        return malloc(bytes ? bytes : 1);
     size_t align = bytes >= OC_HUGE_FROM ? OC_HUGE : OC_ALIGN;
     size_t rounded = (bytes + align - 1) / align * align;
-    void *p = aligned_alloc(align, rounded ? rounded : align);
+    void *p = aligned_alloc(align, rounded);
 #ifdef MADV_HUGEPAGE
     if (p && align == OC_HUGE)
         (void)madvise(p, rounded, MADV_HUGEPAGE); // a wish: small pages serve as well

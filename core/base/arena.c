@@ -18,7 +18,7 @@
 
 oc_status oc_arena_init(oc_arena *a, size_t size, oc_err *err)
 {
-    unsigned char *base = oc_calloc(size ? size : 1, 1);
+    unsigned char *base = oc_calloc(size + 1, 1); // 64 bytes and less would not be aligned
     if (!base)
         return OC_FAIL(err, OC_NOMEM, "out of memory: %zu bytes were planned", size);
     a->base = base;

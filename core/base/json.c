@@ -10,6 +10,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/str.h"
 
 /*
@@ -33,8 +34,10 @@ static bool bad(scan *c, const char *why)
 
 static void blanks(scan *c)
 {
-    while (c->i < c->n && memchr(" \t\r\n", c->s[c->i], 4))
-        c->i++;
+    size_t i = c->i;
+    while (i < c->n && (c->s[i] == ' ' || c->s[i] == '\n' || c->s[i] == '\r' || c->s[i] == '\t'))
+        i++;
+    c->i = i;
 }
 
 static int peek(const scan *c)
@@ -228,32 +231,34 @@ static oc_status at(const scan *c, const char *what, oc_err *err)
                    (long long)col, c->why);
 }
 
-static int by_key(const void *a, const void *b)
+static oc_status there_twice(const char *what, const char *key, oc_err *err)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return OC_FAIL(err, OC_FORMAT, "%s: the key \"%.100s\" is there twice", what, key);
 }
 
-/* Duplicate keys make two readers disagree: refused. Sorted, since headers have thousands of keys. */
+/* Duplicate keys make two readers disagree: refused. Hashed, since a vocabulary has 30,000 keys. */
 static oc_status check_keys(const cJSON *j, const char *what, oc_err *err)
 {
     for (const cJSON *a = j->child; a; a = a->next)
         if (a->child)
             OC_TRY(check_keys(a, what, err));
-    int64_t n = cJSON_IsObject(j) ? cJSON_GetArraySize(j) : 0;
+    size_t n = cJSON_IsObject(j) ? (size_t)cJSON_GetArraySize(j) : 0, slots = 4;
     if (n < 2)
         return OC_OK;
-    const char **key = oc_calloc((size_t)n, sizeof *key);
-    if (!key)
+    while (slots < 2 * n)
+        slots *= 2;
+    const char **slot = oc_calloc(slots, sizeof *slot);
+    if (!slot)
         return OC_FAIL(err, OC_NOMEM, "out of memory reading %s", what);
-    int64_t i = 0;
-    for (const cJSON *a = j->child; a; a = a->next)
-        key[i++] = a->string;
-    qsort(key, (size_t)n, sizeof *key, by_key);
     oc_status rc = OC_OK;
-    for (i = 1; i < n && rc == OC_OK; i++)
-        if (!strcmp(key[i - 1], key[i]))
-            rc = OC_FAIL(err, OC_FORMAT, "%s: the key \"%.100s\" is there twice", what, key[i]);
-    oc_free(key);
+    for (const cJSON *a = j->child; a && rc == OC_OK; a = a->next) {
+        size_t i = oc_hash64(a->string, strlen(a->string)) & (slots - 1);
+        for (; slot[i] && rc == OC_OK; i = (i + 1) & (slots - 1))
+            if (!strcmp(slot[i], a->string))
+                rc = there_twice(what, a->string, err);
+        slot[i] = a->string;
+    }
+    oc_free(slot);
     return rc;
 }
 

@@ -49,12 +49,13 @@ static void alloc_fails_on_demand(void **state)
 {
     (void)state;
     oc_alloc_fail_at(2);
-    void *a = oc_alloc(10), *b = oc_alloc(10), *c = oc_alloc(0);
+    void *a = oc_alloc(65), *b = oc_alloc(10), *c = oc_alloc(0);
     oc_alloc_fail_at(0);
     assert_non_null(a);
     assert_null(b);
     assert_non_null(c);
     assert_int_equal((uintptr_t)a % 64, 0);
+    assert_int_equal((uintptr_t)c % 16, 0);
     oc_free(a);
     oc_free(c);
     assert_null(oc_calloc(SIZE_MAX / 2, 4));
