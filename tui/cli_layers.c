@@ -133,7 +133,7 @@ static oc_status measure(const oc_cli *c, table *t, oc_err *err)
     oc_cost_opts o = {.length = t->length, .bits7 = t->k->model->bits7, .budget_ms = third};
     t->forward = (oc_latency_case){
         .models = one, .n_models = 1, .threads = 1, .batch = 1, .length = t->length};
-    OC_TRY(oc_latency_measure(&t->forward, 1, third, NULL, NULL, err));
+    OC_TRY(oc_latency_measure(&t->forward, 1, third, NULL, NULL, NULL, err));
     OC_TRY(oc_layer_costs_measure(&t->k->model->dims, &o, &t->layers, err));
     return oc_width_costs_measure(&t->k->model->dims, &o, &t->widths, err);
 }

@@ -289,13 +289,14 @@ void oc_batcher_release(oc_batcher *b)
 
 static void packed(void *ctx, int32_t done, int32_t layers)
 {
-    (void)layers;
-    oc_meter_at(ctx, done);
+    oc_meter *m = ctx;
+    m->total = layers;
+    oc_meter_at(m, done);
 }
 
-void oc_pack_meter_start(oc_pack_meter *p, oc_job *job, const oc_model *m)
+void oc_pack_meter_start(oc_pack_meter *p, oc_job *job)
 {
-    oc_meter_start(&p->meter, job, "packing weights", "layers", m->dims.L);
+    oc_meter_start(&p->meter, job, "packing weights", "layers", 0);
     p->meter.quiet_ns = 1000000000;
     p->watch = (oc_pack_watch){.fn = packed, .ctx = &p->meter};
 }
@@ -310,7 +311,7 @@ oc_status oc_bert_keep(oc_job *job, const oc_model *m, const oc_limits *lim, oc_
     *workers = OC_MAX(oc_par_workers(), oc_par_cores());
     oc_pack_meter p;
     oc_limits watched = *lim;
-    oc_pack_meter_start(&p, job, m);
+    oc_pack_meter_start(&p, job);
     watched.watch = &p.watch;
     return oc_bert_new(m, &watched, b, err);
 }
@@ -399,7 +400,7 @@ static oc_status one_batch(const inference *in, oc_infer *k, oc_job *job, const 
 {
     if (!k->bert && k->calls == 1 && in->batches == 1) {
         oc_pack_meter p;
-        oc_pack_meter_start(&p, job, m);
+        oc_pack_meter_start(&p, job);
         return oc_bert_once(m, &in->batcher.batch, &p.watch, in->logits, err);
     }
     OC_TRY(oc_bert_keep(job, m, &k->lim, &k->bert, &k->workers, err));

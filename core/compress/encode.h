@@ -71,7 +71,7 @@ typedef struct oc_pack_meter {
     oc_meter meter;
     oc_pack_watch watch; /* for oc_limits and oc_bert_once; points to this meter */
 } oc_pack_meter;
-void oc_pack_meter_start(oc_pack_meter *p, oc_job *job, const oc_model *m);
+void oc_pack_meter_start(oc_pack_meter *p, oc_job *job);
 
 /*
  * Make *b unless it is there; make it again when run.threads has grown past what it was made for

@@ -508,7 +508,10 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
                        "nothing can be timed: bench.threads is %s, but this machine has %d cores",
                        s->bench_threads, oc_par_cores());
     bench_stop stop = {.job = p->job};
-    oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, stop_bench, &stop, err);
+    oc_pack_meter packing;
+    oc_pack_meter_start(&packing, p->job);
+    oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, stop_bench, &stop,
+                                      &packing.watch, err);
     if (stop.err.status != OC_OK && err)
         *err = stop.err;
     OC_TRY(rc);

@@ -80,14 +80,16 @@ static oc_status collect_engines(bench *b, oc_err *err)
 }
 
 /* A network may keep scratch per worker: make it while the most there will be are allowed. */
-static oc_status open_engines(bench *b, oc_err *err)
+static oc_status open_engines(bench *b, const oc_pack_watch *watch, oc_err *err)
 {
     int32_t threads = 1;
     for (int32_t i = 0; i < b->n; i++)
         threads = OC_MAX(threads, b->cases[i].threads);
     oc_par_set_workers(threads);
-    for (int32_t i = 0; i < b->n_engines; i++)
+    for (int32_t i = 0; i < b->n_engines; i++) {
+        b->engine[i].lim.watch = watch;
         OC_TRY(oc_bert_new(b->engine[i].model, &b->engine[i].lim, &b->engine[i].bert, err));
+    }
     return OC_OK;
 }
 
@@ -211,10 +213,10 @@ static void bench_release(bench *b)
     oc_free(b->ms);
 }
 
-static oc_status measure(bench *b, oc_err *err)
+static oc_status measure(bench *b, const oc_pack_watch *watch, oc_err *err)
 {
     OC_TRY(collect_engines(b, err));
-    OC_TRY(open_engines(b, err));
+    OC_TRY(open_engines(b, watch, err));
     OC_TRY(make_scratch(b, err));
     b->began_ns = oc_now_ns();
     OC_TRY(warm_up(b, err));
@@ -224,7 +226,8 @@ static oc_status measure(bench *b, oc_err *err)
 }
 
 oc_status oc_latency_measure(oc_latency_case *cases, int32_t n, double budget_ms,
-                             int (*stop)(void *), void *ctx, oc_err *err)
+                             int (*stop)(void *), void *ctx, const oc_pack_watch *watch,
+                             oc_err *err)
 {
     if (n < 1)
         return OC_FAIL(err, OC_RANGE, "nothing to time");
@@ -234,7 +237,7 @@ oc_status oc_latency_measure(oc_latency_case *cases, int32_t n, double budget_ms
         OC_TRY(check_case(&cases[i], i, err));
     bench b = {.cases = cases, .n = n, .budget_ms = budget_ms, .stop = stop, .ctx = ctx};
     int workers = oc_par_workers();
-    oc_status st = measure(&b, err);
+    oc_status st = measure(&b, watch, err);
     oc_par_set_workers(workers);
     bench_release(&b);
     return st;

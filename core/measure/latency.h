@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/err.h"
+#include "core/nn/bert.h"
 #include "core/nn/model.h"
 
 typedef struct oc_latency_case {
@@ -19,9 +20,13 @@ typedef struct oc_latency_case {
     int32_t n;                      /* out: timed runs */
 } oc_latency_case;
 
-/* stop: polled between runs; non-zero ends with OC_CANCELLED. budget_ms: time for all cases. */
+/*
+ * stop: polled between runs; non-zero ends with OC_CANCELLED. budget_ms: time for all cases, after
+ * their models are packed. watch: told of packing; NULL: nobody asks.
+ */
 oc_status oc_latency_measure(oc_latency_case *cases, int32_t n, double budget_ms,
-                             int (*stop)(void *), void *ctx, oc_err *err) OC_NODISCARD;
+                             int (*stop)(void *), void *ctx, const oc_pack_watch *watch,
+                             oc_err *err) OC_NODISCARD;
 
 /* Middle half of the runs as a share of the median: on a quiet machine a few hundredths. */
 double oc_latency_spread(const oc_latency_case *c);

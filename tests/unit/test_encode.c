@@ -323,7 +323,7 @@ static void test_packing_is_progress(void **state)
     float z[3];
     for (int slow = 0; slow < 2; slow++) {
         oc_pack_meter p;
-        oc_pack_meter_start(&p, &r->job, c->model);
+        oc_pack_meter_start(&p, &r->job);
         if (slow)
             p.meter.started_ns -= 2000000000;
         OK(oc_bert_once(c->model, &note, &p.watch, z, &err));

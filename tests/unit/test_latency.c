@@ -45,7 +45,7 @@ static void measures_every_case(void **state)
     };
     oc_err e = {0};
     int64_t from = oc_now_ns();
-    if (oc_latency_measure(c, OC_COUNT(c), 300, NULL, NULL, &e) != OC_OK)
+    if (oc_latency_measure(c, OC_COUNT(c), 300, NULL, NULL, NULL, &e) != OC_OK)
         fail_msg("%s", e.msg);
     double took = (double)(oc_now_ns() - from) * 1e-6;
     assert_true(took >= 300 || c[0].n == 4000); // the time given is used, unless the rounds run out
@@ -69,7 +69,7 @@ static void even_without_time_there_are_some_runs(void **state)
     oc_model *a = small_model(1, 32);
     const oc_model *const one[] = {a};
     oc_latency_case c = {.models = one, .n_models = 1, .threads = 1, .batch = 1, .length = 64};
-    assert_int_equal(oc_latency_measure(&c, 1, 0, NULL, NULL, NULL), OC_OK);
+    assert_int_equal(oc_latency_measure(&c, 1, 0, NULL, NULL, NULL, NULL), OC_OK);
     assert_int_equal(c.n, 5);
     oc_model_free(a);
 }
@@ -89,7 +89,7 @@ static void can_be_stopped(void **state)
         oc_latency_case c = {.models = one, .n_models = 1, .threads = 2, .batch = 1, .length = 8};
         int left = polls;
         oc_err e = {0};
-        assert_int_equal(oc_latency_measure(&c, 1, 1e9, stop_after, &left, &e), OC_CANCELLED);
+        assert_int_equal(oc_latency_measure(&c, 1, 1e9, stop_after, &left, NULL, &e), OC_CANCELLED);
         assert_int_equal(left, -1); // not polled again
         assert_int_equal(c.n, 0);   // nothing is reported
         assert_int_equal(oc_par_workers(), workers);
@@ -106,22 +106,22 @@ static void refuses_what_makes_no_sense(void **state)
         .models = one, .n_models = 1, .threads = 1, .batch = 1, .length = 8};
     oc_latency_case c = good;
     oc_err e = {0};
-    assert_int_equal(oc_latency_measure(&c, 0, 1, NULL, NULL, NULL), OC_RANGE);
-    assert_int_equal(oc_latency_measure(&c, 1, (double)NAN, NULL, NULL, NULL), OC_RANGE);
-    assert_int_equal(oc_latency_measure(&c, 1, -1, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 0, 1, NULL, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 1, (double)NAN, NULL, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 1, -1, NULL, NULL, NULL, NULL), OC_RANGE);
     c.length = 65;
-    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, &e), OC_SHAPE);
+    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL, &e), OC_SHAPE);
     assert_non_null(strstr(e.msg, "length 65"));
     assert_non_null(strstr(e.msg, "64 positions"));
     c = good;
     c.threads = 0;
-    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL, NULL), OC_RANGE);
     c = good;
     c.batch = 0;
-    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL, NULL), OC_RANGE);
     c = good;
     c.n_models = 0;
-    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL), OC_RANGE);
+    assert_int_equal(oc_latency_measure(&c, 1, 1, NULL, NULL, NULL, NULL), OC_RANGE);
     oc_model_free(a);
 }
 
@@ -134,7 +134,7 @@ static void memory_running_out(void **state)
     for (int at = 1;; at++) {
         oc_latency_case c = {.models = both, .n_models = 2, .threads = 1, .batch = 2, .length = 8};
         oc_alloc_fail_at(at);
-        oc_status st = oc_latency_measure(&c, 1, 0, NULL, NULL, NULL);
+        oc_status st = oc_latency_measure(&c, 1, 0, NULL, NULL, NULL, NULL);
         oc_alloc_fail_at(0);
         assert_int_equal(oc_par_workers(), workers);
         if (st == OC_OK) {
