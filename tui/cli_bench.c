@@ -13,6 +13,7 @@
 #include "core/io/checkpoint.h"
 #include "core/measure/doctor.h"
 #include "core/measure/latency.h"
+#include "core/measure/zeros.h"
 #include "tui/cli.h"
 
 enum { MAX_LIST = 16, MAX_MODELS = 32 };
@@ -41,6 +42,7 @@ static oc_status numbers(const char *option, const char *text, int64_t hi, int32
 typedef struct bench {
     oc_checkpoint *k[MAX_MODELS];
     const oc_model *model[MAX_MODELS];
+    oc_zeros zeros[MAX_MODELS];
     int n_models;
     oc_latency_case *cases; /* owned */
     int *owner;             /* owned: model of each case */
@@ -76,6 +78,38 @@ static oc_status bench_plan(oc_cli *c, bench *b, oc_err *err)
         }
     }
     return OC_OK;
+}
+
+/* Fewer zeros than could pay are no news: int8 has some by rounding. */
+static void print_zeros(const bench *b, oc_buf *out)
+{
+    for (int i = 0; i < b->n_models; i++) {
+        const oc_zeros *z = &b->zeros[i];
+        if (z->zero_frac < OC_ZEROS_PAY)
+            continue;
+        oc_buf_fmt(
+            out,
+            "%s: %.1f %% of the weights of its linear layers are zero, %.1f %% lie in blocks "
+            "that the kernels leave out",
+            b->k[i]->path, 100 * z->zero_frac, 100 * z->skip_frac);
+        oc_buf_str(out, z->skip_frac < OC_ZEROS_PAY
+                            ? ": the dense kernel runs, and these zeros buy no time here\n"
+                            : "\n");
+    }
+}
+
+static void json_zeros(const bench *b, oc_jw *w)
+{
+    oc_jw_key(w, "models");
+    oc_jw_open(w, '[');
+    for (int i = 0; i < b->n_models; i++) {
+        oc_jw_open(w, '{');
+        oc_jw_kstr(w, "model", b->k[i]->path);
+        oc_jw_kf64(w, "zero_frac", b->zeros[i].zero_frac);
+        oc_jw_kf64(w, "skip_frac", b->zeros[i].skip_frac);
+        oc_jw_close(w, '}');
+    }
+    oc_jw_close(w, ']');
 }
 
 static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
@@ -115,11 +149,14 @@ static void bench_print(const oc_cli *c, const bench *b, oc_buf *out)
         oc_jw_ki64(&w, "runs", k->n);
         oc_jw_close(&w, '}');
     }
-    if (c->json) {
-        oc_jw_close(&w, ']');
-        oc_jw_close(&w, '}');
-        oc_buf_ch(out, '\n');
+    if (!c->json) {
+        print_zeros(b, out);
+        return;
     }
+    oc_jw_close(&w, ']');
+    json_zeros(b, &w);
+    oc_jw_close(&w, '}');
+    oc_buf_ch(out, '\n');
 }
 
 static int never(void *ctx)
@@ -274,6 +311,8 @@ int oc_cli_bench(oc_cli *c)
     oc_machine machine;
     oc_watch_end(watch, &machine);
     oc_cli_progress_end();
+    for (int i = 0; st == OC_OK && i < b.n_models; i++)
+        st = oc_zeros_measure(b.model[i], &b.zeros[i], &err);
     oc_buf out = {0};
     int rc;
     if (st == OC_OK) {

@@ -114,6 +114,14 @@ typedef void (*oc_bert_observer)(void *ctx, int32_t i_param, const float *x, int
                                  int64_t I);
 void oc_bert_observe(oc_bert *b, oc_bert_observer fn, void *ctx);
 
+/*
+ * Does this f32 matrix go to the matrix unit (x6 of oc_packed_f32), where there is one? What sees
+ * only [CLS] rows, as a rule, does not: too few to pay for its wider weights. Even where all rows go
+ * on (keep_hidden), so that logits are the same bits; and a quantized model's head gives the same
+ * bits on every ISA.
+ */
+bool oc_bert_on_unit(const oc_dims *d, oc_kind kind, int32_t layer);
+
 /* Hidden states of the last forward (keep_hidden): i = 0 embeddings, i = 1..L layer outputs. */
 const float *oc_bert_hidden(const oc_bert *b, int32_t i); /* [N,H] */
 const float *oc_bert_pooled(const oc_bert *b);            /* [B,H] */

@@ -46,13 +46,9 @@ static const float *norm_of(const oc_model *m, oc_kind k, int32_t l)
     return oc_model_at(m, k, l)->f32;
 }
 
-/* What sees only [CLS] rows, as a rule, stays off the matrix unit: too few to pay for its wider
- * weights. Even where all rows go on (keep_hidden), so that logits are the same bits; and a quantized
- * model's head gives the same bits on every ISA. */
-static bool on_unit(const oc_bert *b, oc_kind kind, int32_t l)
+bool oc_bert_on_unit(const oc_dims *d, oc_kind kind, int32_t layer)
 {
-    bool last = l == b->m->dims.L - 1;
-    return l >= 0 && (!last || kind == OC_P_K_W || kind == OC_P_V_W);
+    return layer >= 0 && (layer < d->L - 1 || kind == OC_P_K_W || kind == OC_P_V_W);
 }
 
 /* Weights of one linear layer, packed at `panel` or, with own, in a place of its own. */
@@ -66,7 +62,7 @@ static void place_linear(oc_bert *b, oc_arena *a, oc__linear *lin, oc_kind kind,
     lin->bias = oc_model_at(b->m, bias, l)->f32;
     lin->param = (int32_t)(p - b->m->layout.param);
     lin->param_bias = lin->param + 1;
-    bool x6 = on_unit(b, kind, l);
+    bool x6 = oc_bert_on_unit(&b->m->dims, kind, l);
     if (lin->wq)
         lin->s8 = (oc_packed_s8){
             .panel = own ? OC_PUSH(a, int8_t, oc_pack_s8_bytes(p->cols, p->rows)) : panel,
@@ -100,7 +96,8 @@ static size_t packed_bytes(const oc_bert *b, oc_kind kind, int32_t l)
     const oc_param *p = oc_layout_at(&b->m->layout, kind, l);
     if (oc_model_at(b->m, kind, l)->q)
         return oc_pack_s8_bytes(p->cols, p->rows);
-    return (size_t)oc_pack_f32_floats(p->cols, p->rows, on_unit(b, kind, l)) * sizeof(float);
+    return (size_t)oc_pack_f32_floats(p->cols, p->rows, oc_bert_on_unit(&b->m->dims, kind, l)) *
+           sizeof(float);
 }
 
 /* Room for n matrices from `first` on (their biases lie between them) of any layer. */
@@ -124,7 +121,7 @@ static void place_qkv(oc_bert *b, oc_arena *a, int32_t l)
     bool s8 = w[0]->q != NULL;
     // queries of [CLS] rows are a product of their own; others must lie as keys and values do
     y->together = s8 == (w[1]->q != NULL) && s8 == (w[2]->q != NULL) &&
-                  (s8 || oc__is_cls(b, l) || on_unit(b, OC_P_Q_W, l));
+                  (s8 || oc__is_cls(b, l) || oc_bert_on_unit(&b->m->dims, OC_P_Q_W, l));
     const oc_kind kinds[3] = {OC_P_Q_W, OC_P_K_W, OC_P_V_W};
     oc__linear *each[3] = {&y->q, &y->k, &y->v};
     size_t bytes[4] = {0};

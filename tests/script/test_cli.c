@@ -184,6 +184,9 @@ static void models_are_readable(void **state)
         "$B bench sessions/base/models/student sessions/base/models/quantized --seconds 0.2 --threads 1 --batch 1 --length 16 --json");
     j = json_of(r.out);
     assert_int_equal(oc_json_count(oc_json_get(j, "rows")), 2);
+    const oc_json *model = oc_json_first(oc_json_get(j, "models"));
+    assert_true(oc_json_num(oc_json_get(model, "zero_frac"), -1) >= 0);
+    assert_true(oc_json_num(oc_json_get(model, "skip_frac"), -1) >= 0);
     oc_json_free(j);
     drop(&r);
     r = sh("$B bench sessions/base/models/quantized --layers --seconds 0.2 --length 16 --json");

@@ -4,6 +4,7 @@
 #include "core/compress/quantize.h"
 #include "core/engine/pipeline.h"
 #include "core/measure/layer_cost.h"
+#include "core/measure/zeros.h"
 
 static oc_dims dims_of(int32_t L)
 {
@@ -221,6 +222,36 @@ static void the_stage_says_what_it_kept(void **state)
     recorder_free(r);
 }
 
+/* Zeros among others are counted and left where they are; whole columns of a panel can be left out. */
+static void zeros_that_buy_time(void **state)
+{
+    (void)state;
+    oc_dims d = small_dims(1, 64, 2, 128, 3);
+    oc_checkpoint *c = checkpoint_new(&d, 5, 20);
+    oc_model *m = c->model;
+    oc_zeros z;
+    OK(oc_zeros_measure(m, &z, &err));
+    assert_int_equal(z.weights, 4 * 64 * 64 + 2 * 64 * 128 + 64 * 64 + 3 * 64);
+    assert_true(z.zero_frac < 0.001 && z.skip_frac == 0);
+    const oc_param *p = oc_layout_at(&m->layout, OC_P_F1_W, 0);
+    float *w = m->slab + p->offset;
+    for (int64_t i = 0; i < p->n; i += 2)
+        w[i] = 0;
+    OK(oc_zeros_measure(m, &z, &err));
+    NEAR(z.zero_frac, 64.0 * 64 / (double)z.weights, 1e-3);
+    assert_true(z.skip_frac == 0);
+    memset(w, 0, (size_t)p->n / 2 * sizeof *w); // the first 64 of 128 columns of W^T
+    OK(oc_zeros_measure(m, &z, &err));
+    NEAR(z.zero_frac, 1.5 * 64 * 64 / (double)z.weights, 1e-3);
+    NEAR(z.skip_frac, 64.0 * 64 / (double)z.weights, 1e-3);
+    oc_alloc_fail_at(1);
+    assert_int_equal(oc_zeros_measure(m, &z, NULL), OC_NOMEM);
+    oc_alloc_fail_at(2);
+    assert_int_equal(oc_zeros_measure(m, &z, NULL), OC_NOMEM);
+    oc_alloc_fail_at(0);
+    oc_checkpoint_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +259,7 @@ int main(void)
         cmocka_unit_test(more_work_takes_longer),
         cmocka_unit_test(narrow_layers_have_few_widths),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(zeros_that_buy_time),
         cmocka_unit_test(the_choice),
         cmocka_unit_test(kept_matrices_stay_f32),
         cmocka_unit_test(the_stage_says_what_it_kept),
