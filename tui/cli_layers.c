@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/json.h"
+#include "core/compress/prune.h"
 #include "core/kernels/kernels.h"
 #include "core/measure/latency.h"
 #include "core/measure/layer_cost.h"
@@ -102,8 +103,10 @@ static void print_widths(const table *t, oc_buf *out)
 {
     oc_buf_fmt(out,
                "\nwidths a layer could be pruned to (the kernels' tiles: %d columns in f32, %d in "
-               "int8)\n%-6s %6s %10s %10s\n",
-               oc_k->nr, oc_k->qnr, "part", "width", "f32 ms", "int8 ms");
+               "int8; prune.align=tile: FFN widths in %ds, from %d neurons on)\n"
+               "%-6s %6s %10s %10s\n",
+               oc_k->nr, oc_k->qnr, OC_PRUNE_TILE, OC_PRUNE_TILED, "part", "width", "f32 ms",
+               "int8 ms");
     for (int32_t i = 0; i < t->widths.n; i++) {
         const oc_layer_cost *c = &t->widths.cost[i];
         oc_buf_fmt(out, "%-6s %6lld %10.4f %10.4f\n", c->matrix, (long long)c->out, c->f32_ms,

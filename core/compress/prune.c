@@ -34,7 +34,7 @@ typedef struct choice {
     int32_t L;
     int32_t n[OC_MAX_LAYERS];     // units there are
     int32_t least[OC_MAX_LAYERS]; // units that stay in any case
-    int32_t step[OC_MAX_LAYERS];  // kept units are a multiple of this
+    int32_t step[OC_MAX_LAYERS];  // kept units are a multiple of this, or all
     int32_t kept[OC_MAX_LAYERS];
     int64_t first[OC_MAX_LAYERS]; // of the layer's units in keep and score
     int64_t total;
@@ -79,6 +79,13 @@ static oc_status choice_init(choice *c, const double *importance, int64_t stride
     return OC_OK;
 }
 
+// The next count that layer l may have, more (sign 1) or less (-1).
+static int32_t next_count(const choice *c, int32_t l, int32_t sign)
+{
+    int32_t kept = c->kept[l], step = c->step[l];
+    return sign > 0 ? OC_MIN(c->n[l], (kept / step + 1) * step) : (kept - 1) / step * step;
+}
+
 /*
  * Round kept counts to multiples of their steps so that their sum comes as near to `target` as it
  * can: all down first, then up where most was lost (largest remainder), then down again where the
@@ -90,23 +97,25 @@ static void round_kept(choice *c, int64_t target)
     int64_t sum = 0;
     for (int32_t l = 0; l < c->L; l++) {
         want[l] = c->kept[l];
-        c->kept[l] = OC_MAX(c->least[l], want[l] / c->step[l] * c->step[l]);
+        if (want[l] < c->n[l])
+            c->kept[l] = OC_MAX(c->least[l], want[l] / c->step[l] * c->step[l]);
         sum += c->kept[l];
     }
     for (;;) {
         int32_t best = -1, sign = target >= sum ? 1 : -1;
         int64_t gap = (target - sum) * sign;
         for (int32_t l = 0; l < c->L; l++) {
-            int32_t to = c->kept[l] + sign * c->step[l];
-            if (to < c->least[l] || to > c->n[l] || 2 * gap <= c->step[l])
+            int32_t to = next_count(c, l, sign), by = sign * (to - c->kept[l]);
+            if (to < c->least[l] || by == 0 || 2 * gap <= by)
                 continue;
             if (best < 0 || sign * (want[l] - c->kept[l]) > sign * (want[best] - c->kept[best]))
                 best = l;
         }
         if (best < 0)
             return;
-        c->kept[best] += sign * c->step[best];
-        sum += sign * c->step[best];
+        int32_t to = next_count(c, best, sign);
+        sum += to - c->kept[best];
+        c->kept[best] = to;
     }
 }
 
@@ -167,13 +176,14 @@ static oc_status choose_heads(const oc_dims *d, const oc_importance *im, double 
 }
 
 static oc_status choose_neurons(const oc_dims *d, const oc_importance *im, double share,
-                                bool global, choice *c, oc_err *err)
+                                bool global, bool tiles, choice *c, oc_err *err)
 {
     c->L = d->L;
     for (int32_t l = 0; l < d->L; l++) {
+        bool tiled = tiles && d->F[l] >= OC_PRUNE_TILED;
         c->n[l] = d->F[l];
-        c->least[l] = OC_MIN(FFN_UNIT, d->F[l]);
-        c->step[l] = d->F[l] % FFN_UNIT == 0 ? FFN_UNIT : 1;
+        c->least[l] = OC_MIN(tiled ? OC_PRUNE_TILE : FFN_UNIT, d->F[l]);
+        c->step[l] = tiled ? OC_PRUNE_TILE : d->F[l] % FFN_UNIT == 0 ? FFN_UNIT : 1;
     }
     OC_TRY(choice_init(c, im->ffn, 0, global, err));
     choose(c, share, global);
@@ -276,7 +286,7 @@ static oc_status check_share(const char *what, double share, oc_err *err)
 }
 
 oc_status oc_prune_structured(oc_job *job, oc_checkpoint *c, const oc_importance *im, double heads,
-                              double ffn, bool global, const char *name, oc_err *err)
+                              double ffn, bool global, bool tiles, const char *name, oc_err *err)
 {
     OC_TRY(check_share("attention heads", heads, err));
     OC_TRY(check_share("FFN neurons", ffn, err));
@@ -286,7 +296,7 @@ oc_status oc_prune_structured(oc_job *job, oc_checkpoint *c, const oc_importance
     choice h = {0}, f = {0};
     oc_status rc = choose_heads(&c->model->dims, im, heads, global, &h, err);
     if (rc == OC_OK)
-        rc = choose_neurons(&c->model->dims, im, ffn, global, &f, err);
+        rc = choose_neurons(&c->model->dims, im, ffn, global, tiles, &f, err);
     if (rc == OC_OK)
         rc = rebuild(c, &h, &f, err);
     if (rc == OC_OK)

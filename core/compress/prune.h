@@ -31,10 +31,19 @@ void oc_importance_release(oc_importance *im);
  * Remove shares of heads and FFN neurons of least importance (global: importance normalized by
  * each layer's l2 norm, then ranked together). Every layer keeps one head; FFN widths stay
  * multiples of 8 where they were (and at least 8, or the old width when that is less).
- *   c  inout  its model is replaced by the smaller one
+ *   tiles  layers wide enough (OC_PRUNE_TILED neurons) become multiples of OC_PRUNE_TILE instead, or
+ *          stay as they are: what is asked is met with widths of which no kernel wastes a part
+ *   c      inout  its model is replaced by the smaller one
  */
 oc_status oc_prune_structured(oc_job *job, oc_checkpoint *c, const oc_importance *im, double heads,
-                              double ffn, bool global, const char *name, oc_err *err) OC_NODISCARD;
+                              double ffn, bool global, bool tiles, const char *name,
+                              oc_err *err) OC_NODISCARD;
+/*
+ * Whole tiles of f32 (16 columns in AVX2, 32 in AVX-512 and AMX) and of int8 (32; AVX2's 24 alone do
+ * not divide it, its inputs' 32 do), and so narrow that a width moves by a 32nd at most. A number of
+ * the recipe, not of the machine: the same recipe gives the same model everywhere.
+ */
+enum { OC_PRUNE_TILE = 32, OC_PRUNE_TILED = 512 };
 
 /* Linear weights that magnitude pruning may zero: of the encoder and the pooler. */
 bool oc_prunable(oc_kind k);

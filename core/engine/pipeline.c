@@ -325,9 +325,9 @@ static oc_status prune(oc_pipeline *p, const char *run, const char *path, oc_err
         OC_TRY_GOTO(out, rc,
                     oc_importance_measure(p->job, c, &p->data.split[OC_SPLIT_TRAIN], s->prune_notes,
                                           &im, err));
-        OC_TRY_GOTO(
-            out, rc,
-            oc_prune_structured(p->job, c, &im, s->prune_heads, s->prune_ffn, global, run, err));
+        OC_TRY_GOTO(out, rc,
+                    oc_prune_structured(p->job, c, &im, s->prune_heads, s->prune_ffn, global,
+                                        !strcmp(s->prune_align, "tile"), run, err));
     }
     if (strcmp(s->prune_method, "structured") != 0)
         OC_TRY_GOTO(

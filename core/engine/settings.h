@@ -86,6 +86,7 @@
   REAL(prune_sparsity,  "prune.sparsity", 0.3, 0, 0.99, "prune", "share of linear weights set to zero")                 \
   REAL(prune_heads,     "prune.heads", 0.25, 0, 0.95, "prune", "share of attention heads removed")                      \
   REAL(prune_ffn,       "prune.ffn", 0.5, 0, 0.99, "prune", "share of FFN neurons removed")                             \
+  WORD(prune_align,     "prune.align", "tile", "none|tile", "prune", "FFN widths in whole tiles of 32 that no kernel wastes (layers of 512 neurons and more)") \
   INT (prune_notes,     "prune.notes", 256, 1, 1000000, "prune", "notes used to estimate importance")                   \
   REAL(recover_lr,      "recover.lr", 5e-5, 1e-9, 1, "recover", "peak learning rate after pruning")                     \
   INT (recover_epochs,  "recover.epochs", 2, 1, 10000, "recover", "epochs after pruning")                               \

@@ -195,7 +195,7 @@ static void test_removal_keeps_the_function(void **state)
     float *before = infer(c->model, &e);
     OK(oc_importance_measure(NULL, c, &d, 40, &im, &err));
     // 1 of 8 heads and 8 of 64 neurons: exactly the muted ones.
-    OK(oc_prune_structured(&r->job, c, &im, 0.125, 0.125, true, "pruned", &err));
+    OK(oc_prune_structured(&r->job, c, &im, 0.125, 0.125, true, true, "pruned", &err));
     assert_int_equal(c->model->dims.A[0], 3);
     assert_int_equal(c->model->dims.A[1], 4);
     assert_int_equal(c->model->dims.F[0], 32);
@@ -225,7 +225,7 @@ static oc_checkpoint *prune_by_hand(const oc_dims *dims, const oc_importance *im
                                     double ffn, bool global)
 {
     oc_checkpoint *c = checkpoint_new(dims, 5, 10);
-    OK(oc_prune_structured(NULL, c, im, heads, ffn, global, "p", &err));
+    OK(oc_prune_structured(NULL, c, im, heads, ffn, global, true, "p", &err));
     check_shapes(c->model);
     return c;
 }
@@ -317,6 +317,47 @@ static void test_shares(void **state)
     oc_importance_release(&im);
 }
 
+/* Wide layers in whole tiles, or as they are; what was asked is met as nearly as before. */
+static void test_tiles(void **state)
+{
+    (void)state;
+    oc_dims dims = small_dims(4, 8, 1, 640, 2);
+    dims.F[1] = 1200; // no whole tiles
+    dims.F[2] = 512;
+    dims.F[3] = 504; // too narrow for tiles
+    const int32_t total = 640 + 1200 + 512 + 504;
+    oc_importance im = importance_new(&dims);
+    oc_rng r;
+    oc_rng_init(&r, 2, 1);
+    for (int i = 0; i < total; i++)
+        im.ffn[i] = oc_rng_f64(&r);
+    for (int global = 0; global < 2; global++)
+        for (double share = 0; share < 0.995; share += 0.11) {
+            oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
+            OK(oc_prune_structured(NULL, c, &im, 0, share, global, true, "p", &err));
+            check_shapes(c->model);
+            const int32_t *F = c->model->dims.F;
+            for (int l = 0; l < 4; l++) {
+                assert_true(F[l] % (l < 3 ? OC_PRUNE_TILE : 8) == 0 || F[l] == dims.F[l]);
+                if (!global)
+                    assert_true(fabs(F[l] - dims.F[l] * (1 - share)) <= OC_PRUNE_TILE / 2 ||
+                                F[l] == OC_PRUNE_TILE);
+            }
+            if (share == 0)
+                assert_memory_equal(F, dims.F, 4 * sizeof *F);
+            if (global)
+                assert_true(llabs(sum_of(F, 4) - (total - llround(total * share))) <=
+                                OC_PRUNE_TILE / 2 ||
+                            sum_of(F, 4) == 3 * OC_PRUNE_TILE + 8); // the least there may be
+            oc_checkpoint_free(c);
+        }
+    oc_checkpoint *c = checkpoint_new(&dims, 5, 10);
+    OK(oc_prune_structured(NULL, c, &im, 0, 0.4, false, false, "p", &err));
+    assert_int_equal(c->model->dims.F[1], 720); // 22.5 tiles
+    oc_checkpoint_free(c);
+    oc_importance_release(&im);
+}
+
 static void test_nothing_asked_changes_nothing(void **state)
 {
     (void)state;
@@ -330,8 +371,8 @@ static void test_nothing_asked_changes_nothing(void **state)
     c = prune_by_hand(&dims, &im, 0.95, 0.99, true);
     assert_true(c->model->dims.A[0] == 1 && c->model->dims.A[1] == 1);
     assert_true(c->model->dims.F[0] == 8 && c->model->dims.F[1] == 4);
-    FAILS(OC_RANGE, "FFN neurons", oc_prune_structured(NULL, c, &im, 0, 1, true, "p", &err));
-    FAILS(OC_RANGE, "heads", oc_prune_structured(NULL, c, &im, -0.1, 0, true, "p", &err));
+    FAILS(OC_RANGE, "FFN neurons", oc_prune_structured(NULL, c, &im, 0, 1, true, true, "p", &err));
+    FAILS(OC_RANGE, "heads", oc_prune_structured(NULL, c, &im, -0.1, 0, true, true, "p", &err));
     oc_checkpoint_free(c);
     oc_checkpoint_free(old);
     oc_importance_release(&im);
@@ -477,7 +518,7 @@ static void test_range_and_memory(void **state)
     for (int64_t i = 1; rc != OC_OK; i++) {
         err = (oc_err){0};
         oc_alloc_fail_at(i);
-        rc = oc_prune_structured(NULL, c, &im, 0, 0, true, "p", &err);
+        rc = oc_prune_structured(NULL, c, &im, 0, 0, true, true, "p", &err);
         oc_alloc_fail_at(0);
         assert_true(rc == OC_OK || rc == OC_NOMEM);
     }
@@ -495,6 +536,7 @@ int main(void)
         cmocka_unit_test_prestate(test_removal_keeps_the_function, &as_distilbert),
         cmocka_unit_test(test_global_and_layer),
         cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_tiles),
         cmocka_unit_test(test_nothing_asked_changes_nothing),
         cmocka_unit_test(test_magnitude),
         cmocka_unit_test_prestate(test_magnitude, &as_distilbert),
