@@ -162,20 +162,6 @@ out:
     return rc;
 }
 
-oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err)
-{
-    oc_model *m;
-    OC_TRY(oc_model_dup(c->model, &m, err));
-    oc_status rc = oc_checkpoint_with(c, m, out, err);
-    if (rc != OC_OK) {
-        oc_model_free(m);
-        return rc;
-    }
-    memcpy((*out)->path, c->path, sizeof c->path);
-    memcpy((*out)->file, c->file, sizeof c->file);
-    return OC_OK;
-}
-
 /* --- its key ---------------------------------------------------------------------------------- */
 
 /* Two chains of 64-bit hashes: a key of 128 bits that needs no memory, so it cannot fail. */

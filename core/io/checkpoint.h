@@ -58,9 +58,8 @@ oc_status oc_checkpoint_own(oc_checkpoint *c, oc_err *err) OC_NODISCARD;
  */
 oc_status oc_checkpoint_new(oc_model *model, oc_tokenizer *tok, oc_checkpoint **out,
                             oc_err *err) OC_NODISCARD;
-/* A copy to be changed, which borrows nothing: its bytes are 0 until it is saved. */
-oc_status oc_checkpoint_dup(const oc_checkpoint *c, oc_checkpoint **out, oc_err *err) OC_NODISCARD;
-/* The same around another model, taken (on success only), and without a path. OC_OK, OC_NOMEM. */
+/* A copy around another model, taken (on success only): without a path, and of 0 bytes until it is
+ * saved. OC_OK, OC_NOMEM. */
 oc_status oc_checkpoint_with(const oc_checkpoint *c, oc_model *model, oc_checkpoint **out,
                              oc_err *err) OC_NODISCARD;
 

@@ -295,11 +295,3 @@ int64_t oc_weights_bytes(const oc_weights *w)
         sum += w->part[i].bytes;
     return sum;
 }
-
-bool oc_weights_mapped(const oc_weights *w)
-{
-    for (int32_t i = 0; i < w->n_parts; i++)
-        if (!w->part[i].st)
-            return false;
-    return true;
-}

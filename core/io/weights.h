@@ -40,7 +40,5 @@ const char *oc_weights_format(const oc_weights *w, int32_t i);
 /* Path of the file, or of the index, for messages and provenance. */
 const char *oc_weights_path(const oc_weights *w);
 int64_t oc_weights_bytes(const oc_weights *w); /* of all files, the index not counted */
-/* True when all data points into maps of safetensors: it costs memory only where it is touched. */
-bool oc_weights_mapped(const oc_weights *w);
 
 #endif
