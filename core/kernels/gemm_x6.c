@@ -38,15 +38,15 @@ static const uint8_t *marks_of(const float *panel, int64_t K)
 void oc__x6_pack_panel(const float *b, int64_t js, int64_t ks, int64_t K, int32_t used, float *dst)
 {
     uint8_t *marks = (uint8_t *)dst + (marks_of(dst, K) - (const uint8_t *)dst);
-    float step[OC_X6_STEP * OC_X6_TILE];
+    _Alignas(64) float step[OC_X6_STEP * OC_X6_TILE];
     for (int64_t k = 0; k < K; k += OC_X6_STEP, dst += OC_X6_PARTS / 2) {
         int64_t kc = OC_MIN(OC_X6_STEP, K - k);
         oc_k->pack_f32_panel(b + k * ks, js, ks, kc, used, OC_X6_TILE, step);
         memset(step + kc * OC_X6_TILE, 0, (size_t)((OC_X6_STEP - kc) * OC_X6_TILE) * sizeof *step);
-        bool any = false;
-        for (int64_t i = 0; i < kc * OC_X6_TILE; i++)
-            any |= step[i] != 0.0f;
-        *marks++ = any;
+        int64_t zeros = 0; // as a rule the first is none
+        while (zeros < kc * OC_X6_TILE && step[zeros] == 0.0f)
+            zeros++;
+        *marks++ = zeros < kc * OC_X6_TILE;
         oc_k->x6_split_columns(step, (uint16_t *)(void *)dst);
     }
 }
