@@ -195,19 +195,22 @@ static int64_t first_not_finite(const float *w, int64_t n)
     return -1;
 }
 
-/* First entry that is not in -top..top; -1: none. */
+/* First entry that is not in -top..top; -1: none. Blocks of one length, so that they are vectors. */
 static int64_t first_beyond(const int8_t *q, int64_t n, int top)
 {
-    enum { BLOCK = 4096 };
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t end = OC_MIN(n, i + BLOCK);
-        uint8_t any = 0;
-        for (int64_t j = i; j < end; j++)
-            any |= (uint8_t)(q[j] + top) > 2 * top;
-        for (int64_t j = i; any && j < end; j++)
-            if (q[j] < -top || q[j] > top)
-                return j;
+    enum { BLOCK = 1024 };
+    int64_t i = 0;
+    for (uint8_t most = 0; i + BLOCK <= n; i += BLOCK) {
+        for (int j = 0; j < BLOCK; j++) {
+            uint8_t x = (uint8_t)(q[i + j] + top);
+            most = OC_MAX(most, x);
+        }
+        if (most > 2 * top)
+            break;
     }
+    for (; i < n; i++)
+        if (q[i] < -top || q[i] > top)
+            return i;
     return -1;
 }
 
