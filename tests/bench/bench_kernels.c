@@ -21,7 +21,7 @@
 #include "core/kernels/kernels.h"
 #include "tests/bench/peak.h"
 
-enum { MAX_LINES = 256, MAX_ROUNDS = 101 };
+enum { MAX_LINES = 256, MAX_ROUNDS = 101, COLD_BYTES = 8 << 20 };
 
 typedef struct line line;
 struct line {
@@ -34,7 +34,8 @@ struct line {
     float *a, *b, *c, *bias, *scratch;
     oc_packed_f32 pb;
     oc_packed_s8 pw;
-    int8_t *q, *w;
+    int8_t *q, *w, *panels;
+    int64_t n_panels, turn;  /* panels: copies of the packed weights */
     double rate[MAX_ROUNDS]; /* 1e9 operations per second */
 };
 
@@ -134,6 +135,19 @@ static void run_s8_7(line *l)
     run_s8_only(l);
 }
 
+static void run_s8_gelu(line *l)
+{
+    oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_GELU, l->c, l->N);
+}
+
+/* As in a network: the weights of many layers, more than L2 holds, one after the other. */
+static void run_s8_cold(line *l)
+{
+    int64_t bytes = (int64_t)oc_pack_s8_bytes(l->K, l->N);
+    l->pw.panel = l->panels + l->turn++ % l->n_panels * bytes;
+    run_s8_only(l);
+}
+
 /* Row kernels: M rows of N; operations = elements. */
 static void run_row_gelu(line *l)
 {
@@ -194,16 +208,19 @@ static void line_init(line *l)
     oc_pack_f32((oc_mat){l->b, 1, K}, &l->pb);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
     l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
-    if (l->run == run_s8 || l->run == run_s8_only || l->run == run_s8_7) {
+    if (strncmp(l->what, "s8", 2) == 0) {
         int top = l->run == run_s8_7 ? 63 : 127;
         Kp = (K + 31) / 32 * 32;
         l->w = must(oc_alloc((size_t)(N * K)));
         for (int64_t i = 0; i < N * K; i++)
             l->w[i] = (int8_t)((int)(oc_rng_at(5, (uint64_t)i) % (2 * top + 1)) - top);
-        int8_t *panel = must(oc_alloc(oc_pack_s8_bytes(K, N)));
         bool bits7 = oc_s8_is_7_bits(l->w, N * K);
-        oc_pack_s8(l->w, K, N, bits7, panel);
-        l->pw = (oc_packed_s8){panel, l->bias, K, N, Kp, bits7};
+        int64_t bytes = (int64_t)oc_pack_s8_bytes(K, N);
+        l->n_panels = l->run == run_s8_cold ? COLD_BYTES / bytes + 1 : 1;
+        l->panels = must(oc_alloc((size_t)(l->n_panels * bytes)));
+        for (int64_t i = 0; i < l->n_panels; i++)
+            oc_pack_s8(l->w, K, N, bits7, l->panels + i * bytes);
+        l->pw = (oc_packed_s8){l->panels, l->bias, K, N, Kp, bits7};
         run_s8(l);
     }
     l->repeat = 1;
@@ -244,7 +261,7 @@ static void line_print(line *l, int rounds)
         snprintf(shape, sizeof shape, "%lldx%lld", (long long)l->M, (long long)l->N);
     bool s8 = strstr(l->what, "s8") != NULL;
     double best = l->rate[rounds - 1], peak = peaks[l->isa][s8] * oc_par_workers();
-    printf("%-10s %-22s %-14s %8.2f %8.2f  %s", oc_isa_name(l->isa), l->what, shape,
+    printf("%-10s %-24s %-14s %8.2f %8.2f  %s", oc_isa_name(l->isa), l->what, shape,
            l->rate[rounds / 2], best, l->K ? (s8 ? "GOP/s" : "GFLOP/s") : "Gelem/s");
     if (l->K && peak > 0)
         printf("  %3.0f %%", 100.0 * best / peak);
@@ -314,6 +331,15 @@ static void add_all(oc_isa isa)
     add(isa, "s8 product", run_s8_only, 128, 3072, 768);
     add(isa, "s8 product", run_s8_only, 128, 768, 3072);
     add(isa, "s8 product", run_s8_only, 512, 768, 3072);
+    add(isa, "s8 product, gelu", run_s8_gelu, 128, 1200, 312);
+    add(isa, "s8 product, gelu", run_s8_gelu, 128, 3072, 768);
+    add(isa, "s8 product, weights cold", run_s8_cold, 512, 1200, 312);
+    add(isa, "s8 product, weights cold", run_s8_cold, 128, 768, 768);
+    add(isa, "s8 product, weights cold", run_s8_cold, 128, 3072, 768);
+    add(isa, "s8 product, weights cold", run_s8_cold, 128, 768, 3072);
+    add(isa, "s8 product, weights cold", run_s8_cold, 512, 768, 768);
+    add(isa, "s8 product, weights cold", run_s8_cold, 16, 768, 768);
+    add(isa, "s8 product, weights cold", run_s8_cold, 128, 1024, 1024);
     add(isa, "s8 product", run_s8_only, 1, 312, 312);
     add(isa, "s8 product", run_s8_only, 2, 312, 312);
     add(isa, "s8 product", run_s8_only, 4, 312, 312);

@@ -61,17 +61,22 @@ static inline void oc_peak_madd_256(int64_t n)
           "xmm10", "xmm11");
 }
 
-/* Four tile products a round, on tiles of zeros. */
+/* Four tile products a round, of numbers of all sizes: tiles of zeros go through a quarter faster,
+ * since the clock falls with the work done (measured 6.0 against 4.7 TOP/s). */
 static inline void oc_peak_amx(int64_t n)
 {
-    __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\t"
-                     "tilezero %%tmm4\n\ttilezero %%tmm5\n\ttilezero %%tmm6\n\ttilezero %%tmm7\n"
+    uint8_t tile[1024];
+    for (int i = 0; i < 1024; i++)
+        tile[i] = (uint8_t)(i * 101 + i / 64 * 29);
+    __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\t"
+                     "tilezero %%tmm3\n\ttileloadd (%1,%2,1), %%tmm4\n\ttileloadd (%1,%2,1), "
+                     "%%tmm5\n\ttileloadd (%1,%2,1), %%tmm6\n\ttileloadd (%1,%2,1), %%tmm7\n"
                      "1:\n\ttdpbssd %%tmm6, %%tmm4, %%tmm0\n\ttdpbssd %%tmm7, %%tmm4, %%tmm1\n\t"
                      "tdpbssd %%tmm6, %%tmm5, %%tmm2\n\ttdpbssd %%tmm7, %%tmm5, %%tmm3\n\t"
                      "dec %0\n\tjnz 1b"
                      : "+r"(n)
-                     :
-                     : "cc");
+                     : "r"(tile), "r"((int64_t)64)
+                     : "cc", "memory");
 }
 
 /* 1e9 operations per second (a multiply-add counts two), best of five; 0 where it has no loop. */
