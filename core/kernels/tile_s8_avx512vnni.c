@@ -152,37 +152,81 @@ void oc_k_gemm_s8_tile_avx512vnni(int64_t Kc, const int8_t *a, const int8_t *b, 
 /*
  * round(x / s), half to even, without dividing: x (1/s) is within 127 * 2^-22 < 2^-15 of the
  * quotient, so both round alike unless they lie that near to a half; only then the division is made.
- * v_max turns a NaN into -127 on both ways; a product never exceeds 127.5, a quotient may.
+ * The larger of it and -127 turns a NaN into -127 on both ways; a product never exceeds 127.5, a
+ * quotient may.
  */
-static inline __m512i quotient(oc_vf x, oc_vf s, oc_vf inv, bool plain)
+static inline unsigned near_half(oc_vf r)
 {
-    oc_vf r = v_mul(x, inv);
     oc_vf off = v_abs(_mm512_reduce_ps(r, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    if (__builtin_expect(_mm512_cmp_ps_mask(off, v_set(0.5f - 0x1p-14f), _CMP_GT_OQ) || !plain, 0))
-        r = v_min(v_max(v_div(x, s), v_set(-127.0f)), v_set(127.0f));
+    return _mm512_cmp_ps_mask(off, v_set(0.5f - 0x1p-14f), _CMP_GT_OQ);
+}
+
+static inline oc_vf divided(oc_vf x, oc_vf s)
+{
+    return v_min(v_max(v_div(x, s), v_set(-127.0f)), v_set(127.0f));
+}
+
+static inline __m512i rounded(oc_vf r)
+{
     return _mm512_cvtps_epi32(v_max(r, v_set(-127.0f)));
+}
+
+/* Up to 64 of them, n < 64 with zeros behind: one question and one store for four registers. */
+__attribute__((always_inline)) static inline __m512i quantize_64(const float *x, int64_t n, oc_vf s,
+                                                                 oc_vf inv, bool plain)
+{
+    const __m512i in_order =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    oc_vf r[4];
+    unsigned near = 0;
+    OC_UNROLL
+    for (int i = 0; i < 4; i++) {
+        r[i] = v_mul(v_load_m(vm_first(n - 16 * i), x + 16 * i), inv);
+        near |= near_half(r[i]);
+    }
+    if (__builtin_expect(near || !plain, 0))
+        for (int i = 0; i < 4; i++)
+            r[i] = divided(v_load_m(vm_first(n - 16 * i), x + 16 * i), s);
+    __m512i low = _mm512_packs_epi32(rounded(r[0]), rounded(r[1]));
+    __m512i high = _mm512_packs_epi32(rounded(r[2]), rounded(r[3]));
+    return _mm512_permutexvar_epi32(in_order, _mm512_packs_epi16(low, high));
+}
+
+/* The larger of top and |x|, n of 64; zeros behind have no effect. */
+__attribute__((always_inline)) static inline void largest_64(const float *x, int64_t n,
+                                                             oc_vf top[4])
+{
+    OC_UNROLL
+    for (int v = 0; v < 4; v++)
+        top[v] = v_max(v_abs(v_load_m(vm_first(n - 16 * v), x + 16 * v)), top[v]);
+}
+
+static float largest(const float *x, int64_t K)
+{
+    oc_vf top[4] = {v_set(0.0f), v_set(0.0f), v_set(0.0f), v_set(0.0f)};
+    int64_t full = K & ~(int64_t)63;
+    for (int64_t i = 0; i < full; i += 64)
+        largest_64(x + i, 64, top);
+    largest_64(x + full, K - full, top);
+    return v_max16(v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
 }
 
 void oc_k_quantize_row_avx512vnni(const float *x, int64_t K, int64_t Kp, int8_t *q, float *scale)
 {
-    oc_vf top = v_set(0.0f);
-    int64_t full = K & ~(int64_t)15;
-    oc_vm tail = vm_first(K - full);
-    for (int64_t i = 0; i < full; i += 16)
-        top = v_max(v_abs(v_load(x + i)), top);
-    top = v_max(v_abs(v_load_m(tail, x + full)), top); // zeros elsewhere: no effect on a maximum
-    float s = v_max16(top) / 127.0f;
+    float s = largest(x, K) / 127.0f;
     if (s == 0.0f)
         s = 1.0f;
     bool plain = s > 0x1p-100f && s < 0x1p100f; // its inverse is a normal number
     oc_vf vs = v_set(s), inv = v_set(1.0f / s);
-    for (int64_t i = 0; i < full; i += 16)
-        _mm_storeu_si128((__m128i *)(void *)(q + i),
-                         _mm512_cvtepi32_epi8(quotient(v_load(x + i), vs, inv, plain)));
-    if (tail)
-        _mm512_mask_cvtepi32_storeu_epi8(q + full, tail,
-                                         quotient(v_load_m(tail, x + full), vs, inv, plain));
-    memset(q + K, 0, (size_t)(Kp - K));
+    int64_t full = K & ~(int64_t)63, rest = OC_MIN(64, Kp - full);
+    for (int64_t i = 0; i < full; i += 64)
+        _mm512_storeu_si512(q + i, quantize_64(x + i, 64, vs, inv, plain));
+    if (rest > 0) {
+        __mmask64 m = ~(__mmask64)0 >> (64 - rest);
+        _mm512_mask_storeu_epi8(q + full, m, quantize_64(x + full, K - full, vs, inv, plain));
+    }
+    if (Kp > full + 64)
+        memset(q + full + 64, 0, (size_t)(Kp - full - 64));
     *scale = s;
 }
 
