@@ -10,6 +10,7 @@
 
 #include "core/base/attr.h"
 #include "core/base/par.h"
+#include "core/kernels/gemm_s8.h"
 #include "core/kernels/kernels.h"
 #include "core/kernels/split.h"
 
@@ -82,14 +83,7 @@ static int64_t block_k(int64_t Kp)
 }
 
 typedef struct gemm_job {
-    int64_t M;
-    const int8_t *xq;
-    const float *xs;
-    const oc_packed_s8 *W;
-    const float *bias;
-    oc_epilogue act;
-    float *y;
-    int64_t ldy;
+    oc_s8_product p;
     oc_split split;
 } gemm_job;
 
@@ -114,34 +108,35 @@ static int64_t block_tiles(int64_t Kp, bool *whole)
 }
 
 /* Rows [m0, m1) of the cut at k, a tile after the other. */
-static void prepare(const gemm_job *j, int64_t m0, int64_t m1, int64_t k, int64_t kc, int8_t *dst)
+static void prepare(const oc_s8_product *p, int64_t m0, int64_t m1, int64_t k, int64_t kc,
+                    int8_t *dst)
 {
-    int64_t qmr = oc_k->qmr, Kp = j->W->Kp;
+    int64_t qmr = oc_k->qmr, Kp = p->W->Kp;
     for (int64_t m = m0; m < m1; m += qmr, dst += tile_bytes(kc))
-        (j->W->bits7 ? oc_k->prepare_s8_rows_7 : oc_k->prepare_s8_rows)(
-            j->xq + m * Kp + k, Kp, kc, (int32_t)OC_MIN(qmr, m1 - m), dst);
+        (p->W->bits7 ? oc_k->prepare_s8_rows_7 : oc_k->prepare_s8_rows)(
+            p->xq + m * Kp + k, Kp, kc, (int32_t)OC_MIN(qmr, m1 - m), dst);
 }
 
 /* Rows [m0, m1) x columns of panels [q0, q1), whose sums are whole, to y. */
-static void finish(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
+static void finish(const oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                    const workspace *ws)
 {
-    const oc_packed_s8 *W = j->W;
+    const oc_packed_s8 *W = p->W;
     int64_t qnr = oc_k->qnr, n0 = q0 * qnr, n = OC_MIN(q1 * qnr, W->N) - n0;
     for (int64_t m = m0; m < m1; m++) {
-        float *y = j->y + m * j->ldy + n0;
-        oc_k->dequant_row(ws->acc + (m - m0) * GROUP_COLS, n, j->xs[m], W->scale + n0,
-                          j->bias ? j->bias + n0 : NULL, y);
-        if (j->act != OC_EPI_NONE)
-            oc_k->act_row(j->act, y, n, y);
+        float *y = p->y + m * p->ldy + n0;
+        oc_k->dequant_row(ws->acc + (m - m0) * GROUP_COLS, n, p->xs[m], W->scale + n0,
+                          p->bias ? p->bias + n0 : NULL, y);
+        if (p->act != OC_EPI_NONE)
+            oc_k->act_row(p->act, y, n, y);
     }
 }
 
 /* Rows [m0, m1) x panels [q0, q1) x the cut at k: their sums, from 0 or added to. */
-static void multiply_cut(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
+static void multiply_cut(const oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                          int64_t k, int64_t kc, const int8_t *rows, int32_t *acc)
 {
-    const oc_packed_s8 *W = j->W;
+    const oc_packed_s8 *W = p->W;
     int64_t qmr = oc_k->qmr, qnr = oc_k->qnr, depth = panel_k(W->K);
     for (int64_t q = q0; q < q1; q++) {
         const int8_t *b = W->panel + q * qnr * depth + k * qnr, *a = rows;
@@ -154,49 +149,54 @@ static void multiply_cut(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, 
 
 /* A block of rows [m0, m1) x panels [q0, q1), finished. Rows whose cuts do not all have room are
  * prepared again for each group. */
-static void multiply_strip(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
+static void multiply_strip(const oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0, int64_t q1,
                            bool whole, workspace *ws)
 {
-    int64_t Kp = j->W->Kp, cut = block_k(Kp), group = GROUP_COLS / oc_k->qnr;
+    int64_t Kp = p->W->Kp, cut = block_k(Kp), group = GROUP_COLS / oc_k->qnr;
     int64_t cut_bytes = div_up(m1 - m0, oc_k->qmr) * tile_bytes(cut);
     for (int64_t k = 0; whole && k < Kp; k += cut)
-        prepare(j, m0, m1, k, OC_MIN(cut, Kp - k), ws->rows + k / cut * cut_bytes);
+        prepare(p, m0, m1, k, OC_MIN(cut, Kp - k), ws->rows + k / cut * cut_bytes);
     for (int64_t q = q0; q < q1; q += group) {
         int64_t qe = OC_MIN(q1, q + group);
         for (int64_t k = 0; k < Kp; k += cut) {
             int64_t kc = OC_MIN(cut, Kp - k);
             if (!whole)
-                prepare(j, m0, m1, k, kc, ws->rows);
-            multiply_cut(j, m0, m1, q, qe, k, kc, ws->rows + (whole ? k / cut * cut_bytes : 0),
+                prepare(p, m0, m1, k, kc, ws->rows);
+            multiply_cut(p, m0, m1, q, qe, k, kc, ws->rows + (whole ? k / cut * cut_bytes : 0),
                          ws->acc);
         }
-        finish(j, m0, m1, q, qe, ws);
+        finish(p, m0, m1, q, qe, ws);
     }
+}
+
+/* Rows [m0, m1) x panels [q0, q1). */
+static void multiply_piece(const oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0, int64_t q1)
+{
+    bool whole;
+    int64_t group = GROUP_COLS / oc_k->qnr;
+    int64_t strip = OC_MAX(STRIP_COLS, STRIP_BYTES / p->W->Kp) / (group * oc_k->qnr) * group;
+    int64_t rows = block_tiles(p->W->Kp, &whole) * oc_k->qmr;
+    workspace ws;
+    for (int64_t q = q0; q < q1; q += strip)
+        for (int64_t m = m0; m < m1; m += rows)
+            multiply_strip(p, m, OC_MIN(m1, m + rows), q, OC_MIN(q1, q + strip), whole, &ws);
 }
 
 static void multiply_pieces(void *ctx, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     const gemm_job *j = ctx;
+    const oc_s8_product *p = &j->p;
     const oc_split *s = &j->split;
-    bool whole, set_up = oc_k->begin_s8 && j->M > 1;
-    int64_t group = GROUP_COLS / oc_k->qnr, qmr = oc_k->qmr;
-    int64_t strip = OC_MAX(STRIP_COLS, STRIP_BYTES / j->W->Kp) / (group * oc_k->qnr) * group;
-    int64_t rows = block_tiles(j->W->Kp, &whole) * qmr;
-    workspace ws;
-    if (set_up)
-        oc_k->begin_s8();
+    bool own = oc_k->gemm_s8_piece && p->M > 1;
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / s->n_cols, c = i % s->n_cols;
-        int64_t m_end = OC_MIN(j->M, oc__split_at(s->rows, r + 1, s->n_rows) * qmr);
-        int64_t q_end = oc__split_at(s->cols, c + 1, s->n_cols);
-        for (int64_t q = oc__split_at(s->cols, c, s->n_cols); q < q_end; q += strip)
-            for (int64_t m = oc__split_at(s->rows, r, s->n_rows) * qmr; m < m_end; m += rows)
-                multiply_strip(j, m, OC_MIN(m_end, m + rows), q, OC_MIN(q_end, q + strip), whole,
-                               &ws);
+        int64_t m0 = oc__split_at(s->rows, r, s->n_rows) * oc_k->qmr;
+        int64_t m1 = OC_MIN(p->M, oc__split_at(s->rows, r + 1, s->n_rows) * oc_k->qmr);
+        int64_t q0 = oc__split_at(s->cols, c, s->n_cols);
+        int64_t q1 = oc__split_at(s->cols, c + 1, s->n_cols);
+        (own ? oc_k->gemm_s8_piece : multiply_piece)(p, m0, m1, q0, q1);
     }
-    if (set_up)
-        oc_k->end_s8();
 }
 
 void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc_packed_s8 *W,
@@ -206,7 +206,7 @@ void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc
            oc_k->qnr <= GROUP_COLS && W->K > 0 && W->Kp == padded_k(W->K));
     if (M <= 0 || W->N <= 0)
         return;
-    gemm_job j = {.M = M, .xq = xq, .xs = xs, .W = W, .bias = bias, .act = act, .y = y, .ldy = ldy};
+    gemm_job j = {.p = {M, xq, xs, W, bias, act, y, ldy}};
     j.split = oc__split_plan(div_up(M, oc_k->qmr), div_up(W->N, oc_k->qnr),
                              (double)M * (double)W->N * (double)W->K * 0.5);
     oc_par_for(j.split.n_rows * j.split.n_cols, 1, multiply_pieces, &j);

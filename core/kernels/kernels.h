@@ -21,7 +21,7 @@
  * Integer path, qd8 x qc8w: both sides lie in -127..127 and int32 sums are exact for K <= 133,144.
  * Nothing saturates: a u8*s8 pair sum of vpmaddubsw (with the sign moved from a to b;
  * tile_s8_avx2.c) is at most 2*127*128 = 32512 < 32767, and vpdpbusd, tdpbssd and sdot never do
- * (tile_s8_avxvnni.c, tile_s8_avx512vnni.c, tile_s8_amx.c, tile_s8_neon.c). Of weights of 7 bits,
+ * (tile_s8_avxvnni.c, tile_s8_avx512vnni.c, gemm_s8_amx.c, tile_s8_neon.c). Of weights of 7 bits,
  * -64..63, four products fit 16 bits (tile_s7_avx2.c); which way a matrix goes is decided by what it
  * holds when it is packed.
  */
@@ -49,7 +49,8 @@ typedef enum {
 /* What a matrix product does to each finished output element, in this order. */
 typedef enum { OC_EPI_NONE, OC_EPI_GELU, OC_EPI_GELU_NEW, OC_EPI_RELU, OC_EPI_TANH } oc_epilogue;
 
-struct oc_x6_tile; /* gemm_x6.h */
+struct oc_x6_tile;    /* gemm_x6.h */
+struct oc_s8_product; /* gemm_s8.h */
 
 typedef struct oc_kernels {
     oc_isa isa;
@@ -96,13 +97,16 @@ typedef struct oc_kernels {
                               int8_t *dst);
     void (*pack_s8_panel_7)(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                             int8_t *dst);
+    /* Rows [m0, m1) x panels [q0, q1) of a product of more than one row, finished, where tile after
+     * tile is not the fastest way; tiles are then asked for single rows only. NULL: it is. */
+    void (*gemm_s8_piece)(const struct oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0,
+                          int64_t q1);
     /* f32 products on a matrix unit (gemm_x6.h); NULL: there is none. Rows of A f32 [m_used, K], or a
      * step of B f32 [32, 32], into their parts; one output tile. */
     void (*x6_split_rows)(const float *a, int64_t lda, int64_t K, int32_t m_used, uint16_t *dst);
     void (*x6_split_columns)(const float *b, uint16_t *dst);
     void (*x6_tile)(const struct oc_x6_tile *t);
-    /* A worker calls these around int8 tiles of more than one row and around x6 tiles; NULL: nothing
-     * to do. */
+    /* A worker calls these around x6 tiles; NULL: nothing to do. */
     void (*begin_s8)(void);
     void (*end_s8)(void);
 

@@ -175,6 +175,8 @@ OC__KERNEL_DECL_FEW(avx512vnni);
 void oc_k_x6_split_rows_amx(const float *a, int64_t lda, int64_t K, int32_t m_used, uint16_t *dst);
 void oc_k_x6_split_columns_amx(const float *b, uint16_t *dst);
 void oc_k_x6_tile_amx(const struct oc_x6_tile *t);
+void oc_k_gemm_s8_piece_amx(const struct oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0,
+                            int64_t q1);
 void oc_k_begin_s8_amx(void);
 void oc_k_end_s8_amx(void);
 OC__KERNEL_DECLS_S8(amx);

@@ -167,12 +167,14 @@ static void products_of_seven_bits(void **state)
             }
 }
 
-/* Strips end at 384 columns, k is cut at 512 or 1024. */
+/* Strips end at 384 columns, k is cut at 512 or 1024; on AMX eight tiles of 32 rows make a block,
+ * row tiles stay up to 384 k, and are copied anew for each cut past 12288. */
 static void products_past_every_block(void **state)
 {
     (void)state;
     static const int64_t shapes[][3] = {
-        {9, 400, 312}, {5, 70, 3072}, {3, 40, 5000}, {35, 33, 1060}, {70, 33, 65}};
+        {9, 400, 312},  {5, 70, 3072},  {3, 40, 5000},  {35, 33, 1060}, {70, 33, 65},
+        {300, 70, 450}, {290, 40, 300}, {70, 66, 1100}, {20, 50, 3072}, {40, 40, 12350}};
     for (int i = 0; i < OC_COUNT(shapes); i++) {
         for (int bits = 0; bits <= BITS_7; bits += BITS_7) {
             s8_case c =
