@@ -102,9 +102,10 @@ static void finish(const waiting *w, int64_t r, int64_t end)
     }
 }
 
-/* Steps of one block. */
+/* Steps of one block, of the k that its columns keep. */
 typedef struct steps {
     int64_t n;
+    const uint16_t *at;  /* [n] where its rows are, in steps; NULL: one after the other */
     const int8_t *a, *b; /* rows and columns, STEP bytes a step */
     bool low;            /* more than 16 rows */
     bool rows_stay;      /* in L1; else the columns do */
@@ -143,11 +144,11 @@ INLINE void step(bool rows_stay, bool low, const int8_t *a, const int8_t *b)
 /* All steps into tiles 0..3, and behind each its share of the rows of w. */
 static void multiply(const steps *s, const waiting *w)
 {
-    const int8_t *a = s->a, *b = s->b, *next = s->next;
+    const int8_t *next = s->next;
     int64_t done = 0, share = s->n > 0 ? div_up(w->rows, s->n) : 0;
-    for (int64_t k = 0; k < s->n; k++, a += STEP, b += STEP) {
-        step(s->rows_stay, s->low, a, b);
-        for (int64_t i = 0; i < s->ahead; i++, next += LINE)
+    for (int64_t i = 0; i < s->n; i++) {
+        step(s->rows_stay, s->low, s->a + (s->at ? s->at[i] : i) * STEP, s->b + i * STEP);
+        for (int64_t line = 0; line < s->ahead; line++, next += LINE)
             _mm_prefetch(next, _MM_HINT_T1);
         if (done < w->rows) {
             int64_t end = OC_MIN(w->rows, done + share);
@@ -197,12 +198,14 @@ typedef struct work {
     waiting w;
 } work;
 
-/* Steps [s, s + n) of row tile t. Rows past the last hold anything: they reach no other row. */
-static void prepare(const work *g, int64_t t, int64_t s, int64_t n, int8_t *dst)
+/* Steps at[0..n), or the first n, of row tile t. Rows past the last hold anything: they reach no
+ * other row. */
+static void prepare(const work *g, int64_t t, const uint16_t *at, int64_t n, int8_t *dst)
 {
     int64_t Kp = g->p->W->Kp, m0 = g->m0 + t * SIDE, rows = OC_MIN(SIDE, g->m1 - m0);
     const int8_t *x = g->p->xq + m0 * Kp;
-    for (int64_t k = s * DEEP; k < (s + n) * DEEP; k += DEEP, dst += STEP) {
+    for (int64_t i = 0; i < n; i++, dst += STEP) {
+        int64_t k = (at ? at[i] : i) * DEEP;
         __mmask64 have = Kp - k >= DEEP ? ~(__mmask64)0 : 0xffffffffU;
         for (int64_t m = 0; m < rows; m++)
             _mm512_store_si512(dst + m * DEEP, _mm512_maskz_loadu_epi8(have, x + m * Kp + k));
@@ -233,32 +236,34 @@ static waiting now_waiting(work *g, int64_t t, int64_t q)
 
 /* Columns that stay: each of the row tiles asks for its share of what follows. Else the first tile
  * asks for all of it, and those after it find it in L2. */
-static void ask_ahead(steps *k, int64_t n_tiles, int64_t t)
+static void ask_ahead(steps *k, const int8_t *next, int64_t n_tiles, int64_t t)
 {
-    if (n_tiles == 1 || (k->rows_stay && t > 0))
-        return;
     int64_t shares = k->rows_stay ? 1 : n_tiles;
-    k->ahead = div_up(STEP / LINE, shares);
-    k->next = k->b + k->n * STEP + t * k->ahead * k->n * LINE;
+    bool asks = n_tiles > 1 && (t == 0 || !k->rows_stay);
+    k->ahead = asks ? div_up(STEP / LINE, shares) : 0;
+    k->next = next + t * k->ahead * k->n * LINE;
 }
 
-/* Row tile t of n_tiles x panel q x the cut at step s; when it is the last, its sums wait next. */
+/* Row tile t of n_tiles x panel q x the cut at kept step s; after the last, its sums wait. */
 static void multiply_block(work *g, int64_t n_tiles, int64_t t, int64_t q, int64_t s)
 {
-    int64_t n = OC_MIN(g->cut, g->n_steps - s);
-    steps k = {.n = n,
-               .a = g->rows + (g->whole ? (t * g->n_steps + s) * STEP : 0),
-               .b = g->p->W->panel + (q * g->n_steps + s) * STEP,
+    const oc_s8_kept *kept = oc__s8_kept_of(g->p->W, q);
+    bool last = s + g->cut >= kept->n;
+    const int8_t *panel = oc__s8_panel(g->p->W, q);
+    steps k = {.n = last ? kept->n - s : g->cut,
+               .a = g->rows + (g->whole ? t * g->n_steps * STEP : 0),
+               .b = panel + s * STEP,
+               .at = g->whole ? kept->at + s : NULL,
                .low = g->m1 - g->m0 - t * SIDE > 16,
                .rows_stay = g->rows_stay};
     if (!g->whole)
-        prepare(g, t, s, n, g->rows);
-    ask_ahead(&k, n_tiles, t);
+        prepare(g, t, kept->at + s, k.n, g->rows);
+    ask_ahead(&k, last ? panel + oc__s8_panel_bytes(g->p->W->K) : k.b + k.n * STEP, n_tiles, t);
     begin_sums(sums_of(g, t), s > 0);
     multiply(&k, &g->w);
     store_sums(sums_of(g, t), k.low);
     g->w.rows = 0;
-    if (s + n == g->n_steps)
+    if (last)
         g->w = now_waiting(g, t, q);
 }
 
@@ -269,16 +274,18 @@ static void multiply_rows(work *g, int64_t m0, int64_t m1, int64_t q0, int64_t q
     g->m0 = m0;
     g->m1 = m1;
     for (int64_t t = 0; g->whole && t < tiles; t++)
-        prepare(g, t, 0, g->n_steps, g->rows + t * g->n_steps * STEP);
+        prepare(g, t, NULL, g->n_steps, g->rows + t * g->n_steps * STEP);
     if (g->rows_stay) {
         for (int64_t t = 0; t < tiles; t++)
             for (int64_t q = q0; q < q1; q++)
                 multiply_block(g, tiles, t, q, 0);
     } else {
-        for (int64_t q = q0; q < q1; q++)
-            for (int64_t s = 0; s < g->n_steps; s += g->cut)
+        for (int64_t q = q0; q < q1; q++) {
+            int64_t kept = OC_MAX(1, oc__s8_kept_of(g->p->W, q)->n);
+            for (int64_t s = 0; s < kept; s += g->cut)
                 for (int64_t t = 0; t < tiles; t++)
                     multiply_block(g, tiles, t, q, s);
+        }
     }
     finish(&g->w, 0, g->w.rows);
     g->w.rows = 0;

@@ -215,7 +215,7 @@ void oc_gemm_f32_serial(int64_t M, int64_t N, int64_t K, oc_mat A, oc_mat B, boo
 
 /* INT8 weights packed once. */
 typedef struct oc_packed_s8 {
-    int8_t *panel;      /* arena, oc_pack_s8_bytes */
+    int8_t *panel;      /* arena, oc_pack_s8_bytes: blocks that are not zero (gemm_s8.h) */
     const float *scale; /* [N] borrowed from the model */
     int64_t K, N, Kp;   /* Kp = K rounded up to 32 */
     bool bits7;         /* packed for the product of weights of 7 bits */
@@ -225,6 +225,10 @@ size_t oc_pack_s8_bytes(int64_t K, int64_t N);
 bool oc_s8_is_7_bits(const int8_t *q, int64_t n);
 /* q [N,K] row-major. bits7 only where oc_s8_is_7_bits says so of all of it. */
 void oc_pack_s8(const int8_t *q, int64_t K, int64_t N, bool bits7, int8_t *dst);
+
+/* Share of W's blocks (qkr of k x qnr columns) that hold only zeros and are left out: all of a panel
+ * that has enough of them to pay (gemm_s8.c). */
+double oc_packed_s8_zero_share(const oc_packed_s8 *W);
 
 /*
  * y f32 [M,N] = dequantized product: fma((float)acc, xs[m] * ws[n], bias[n]), then act.

@@ -76,6 +76,14 @@ static void prune_blocks(float *w, int64_t N, int64_t K)
                 w[n * K + k] = 0.0f;
 }
 
+static void prune_s8(int8_t *w, int64_t N, int64_t K, int64_t deep)
+{
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t k = 0; k < K; k++)
+            if (oc_rng_at(7, (uint64_t)(n / 32 * 1000 + k / deep)) % 100 < 60)
+                w[n * K + k] = 0;
+}
+
 /* On the matrix unit, if there is one. */
 static void run_x6(line *l)
 {
@@ -138,6 +146,17 @@ static void run_s8_7(line *l)
 static void run_s8_gelu(line *l)
 {
     oc_gemm_qd8_qc8w_f32(l->M, l->q, l->bias + l->N, &l->pw, l->bias, OC_EPI_GELU, l->c, l->N);
+}
+
+/* Weights of which 60 % of all blocks of 32 x 32 (64 k x 32 columns: whole) were pruned. */
+static void run_s8_blocks(line *l)
+{
+    run_s8_only(l);
+}
+
+static void run_s8_whole_blocks(line *l)
+{
+    run_s8_only(l);
 }
 
 /* As in a network: the weights of many layers, more than L2 holds, one after the other. */
@@ -214,6 +233,8 @@ static void line_init(line *l)
         l->w = must(oc_alloc((size_t)(N * K)));
         for (int64_t i = 0; i < N * K; i++)
             l->w[i] = (int8_t)((int)(oc_rng_at(5, (uint64_t)i) % (2 * top + 1)) - top);
+        if (l->run == run_s8_blocks || l->run == run_s8_whole_blocks)
+            prune_s8(l->w, N, K, l->run == run_s8_blocks ? 32 : 64);
         bool bits7 = oc_s8_is_7_bits(l->w, N * K);
         int64_t bytes = (int64_t)oc_pack_s8_bytes(K, N);
         l->n_panels = l->run == run_s8_cold ? COLD_BYTES / bytes + 1 : 1;
@@ -333,6 +354,11 @@ static void add_all(oc_isa isa)
     add(isa, "s8 product", run_s8_only, 512, 768, 3072);
     add(isa, "s8 product, gelu", run_s8_gelu, 128, 1200, 312);
     add(isa, "s8 product, gelu", run_s8_gelu, 128, 3072, 768);
+    add(isa, "s8 60 % zero blocks", run_s8_blocks, 128, 768, 768);
+    add(isa, "s8 60 % zero blocks", run_s8_blocks, 1, 768, 768);
+    add(isa, "s8 60 % zero, 64 deep", run_s8_whole_blocks, 128, 768, 768);
+    add(isa, "s8 60 % zero, 64 deep", run_s8_whole_blocks, 1, 768, 768);
+    add(isa, "s8 60 % zero, 64 deep", run_s8_whole_blocks, 128, 768, 3072);
     add(isa, "s8 product, weights cold", run_s8_cold, 512, 1200, 312);
     add(isa, "s8 product, weights cold", run_s8_cold, 128, 768, 768);
     add(isa, "s8 product, weights cold", run_s8_cold, 128, 3072, 768);

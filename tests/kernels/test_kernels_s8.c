@@ -212,6 +212,68 @@ static void the_longest_sum_is_exact(void **state)
     case_free(&c);
 }
 
+/* Zeros in every block of 64 k x 32 columns for which the dice say so, and in all past k_end. */
+static void zero_blocks(s8_case *c, int percent, int64_t k_end)
+{
+    for (int64_t n = 0; n < c->N; n++)
+        for (int64_t k = 0; k < c->K; k++)
+            if (k >= k_end ||
+                (int)(oc_rng_at(9, (uint64_t)(k / 64 * 1000 + n / 32)) % 100) < percent)
+                c->w[n * c->K + k] = 0;
+}
+
+/* Share that each table leaves out: of none, of some, of all. */
+static void check_share(const s8_case *c, int percent)
+{
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        oc_k = oc_kernels_for((oc_isa)isa);
+        if (!oc_k)
+            continue;
+        int8_t *panel = oc_alloc(oc_pack_s8_bytes(c->K, c->N));
+        oc_pack_s8(c->w, c->K, c->N, oc_s8_is_7_bits(c->w, c->N * c->K), panel);
+        oc_packed_s8 W = {.panel = panel, .scale = c->ws, .K = c->K, .N = c->N, .Kp = c->Kp};
+        double share = oc_packed_s8_zero_share(&W);
+        assert_true(percent == 0     ? share == 0
+                    : percent == 100 ? share == 1
+                    : percent >= 60  ? share > 0.1 && share < 1
+                                     : share < 0.6);
+        oc_free(panel);
+    }
+}
+
+/* check_case compares with sums of all k, zeros too. */
+static void zero_blocks_change_no_bit(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 200, 400},  {2, 129, 777},   {13, 97, 801},
+                                        {70, 70, 1400}, {40, 40, 12350}, {1, 33, 3300}};
+    static const int percents[] = {0, 15, 60, 80, 100};
+    for (int i = 0; i < OC_COUNT(shapes); i++)
+        for (int p = 0; p < OC_COUNT(percents); p++) {
+            int fill = i % 2 ? FILL_MIXED : BITS_7 | FILL_MIXED;
+            s8_case c = case_new(shapes[i][0], shapes[i][1], shapes[i][2], FILL_RANDOM, fill);
+            zero_blocks(&c, percents[p], c.K);
+            check_share(&c, percents[p]);
+            check_case(&c, OC_EPI_GELU, true);
+            case_free(&c);
+        }
+}
+
+/* Only the first or only the last block, which K fills in part, of every panel stays. */
+static void one_block_of_many(void **state)
+{
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        s8_case c = case_new(35, 50, 801, FILL_RANDOM, FILL_MIXED);
+        zero_blocks(&c, 0, last ? c.K : 1);
+        for (int64_t i = 0; last && i < c.N * c.K; i++)
+            if (i % c.K < 800)
+                c.w[i] = 0;
+        check_case(&c, OC_EPI_NONE, true);
+        case_free(&c);
+    }
+}
+
 static void check_workers(const s8_case *c, const oc_kernels *k)
 {
     oc_par_set_workers(1);
@@ -383,6 +445,7 @@ int main(void)
         cmocka_unit_test(products_are_exact),          cmocka_unit_test(seven_bits_are_seen),
         cmocka_unit_test(products_of_seven_bits),      cmocka_unit_test(products_past_every_block),
         cmocka_unit_test(extremes_do_not_saturate),    cmocka_unit_test(the_longest_sum_is_exact),
+        cmocka_unit_test(zero_blocks_change_no_bit),   cmocka_unit_test(one_block_of_many),
         cmocka_unit_test(workers_do_not_change_a_bit), cmocka_unit_test(rows_are_quantized_alike),
         cmocka_unit_test(quotients_near_halves),       cmocka_unit_test(quantization_edges),
         cmocka_unit_test(dequantization_is_one_fma),
