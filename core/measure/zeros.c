@@ -19,21 +19,46 @@ static void count_pieces(void *ctx, int64_t begin, int64_t end, int worker)
             c->zeros[i] = oc_model_zeros(c->m, (int32_t)i);
 }
 
-/* Entries of matrix i that products leave out. */
-static oc_status count_skipped(const oc_model *m, int32_t i, double *out, oc_err *err)
+static oc_status no_room(const oc_param *p, oc_err *err)
 {
-    const oc_param *p = &m->layout.param[i];
-    *out = 0;
-    if (m->w[i].q) // int8 products leave nothing out
-        return OC_OK;
+    return OC_FAIL(err, OC_NOMEM, "out of memory packing %s", p->name);
+}
+
+/* Share of matrix i that int8 products leave out. */
+static oc_status int8_share(const oc_param *p, const int8_t *q, double *out, oc_err *err)
+{
+    oc_packed_s8 B = {.K = p->cols, .N = p->rows};
+    B.bits7 = oc_s8_is_7_bits(q, p->n);
+    B.panel = oc_calloc(oc_pack_s8_bytes(B.K, B.N), sizeof *B.panel);
+    if (!B.panel)
+        return no_room(p, err);
+    oc_pack_s8(q, B.K, B.N, B.bits7, B.panel);
+    *out = oc_packed_s8_zero_share(&B);
+    oc_free(B.panel);
+    return OC_OK;
+}
+
+static oc_status f32_share(const oc_model *m, const oc_param *p, const float *w, double *out,
+                           oc_err *err)
+{
     oc_packed_f32 B = {
         .K = p->cols, .N = p->rows, .x6 = oc_bert_on_unit(&m->dims, p->kind, p->layer)};
     B.panel = oc_calloc((size_t)oc_pack_f32_floats(B.K, B.N, B.x6), sizeof *B.panel);
     if (!B.panel)
-        return OC_FAIL(err, OC_NOMEM, "out of memory packing %s", p->name);
-    oc_pack_f32((oc_mat){m->w[i].f32, 1, p->cols}, &B);
-    *out = oc_packed_f32_zero_share(&B) * (double)p->n;
+        return no_room(p, err);
+    oc_pack_f32((oc_mat){w, 1, p->cols}, &B);
+    *out = oc_packed_f32_zero_share(&B);
     oc_free(B.panel);
+    return OC_OK;
+}
+
+/* Entries of matrix i that products leave out. */
+static oc_status count_skipped(const oc_model *m, int32_t i, double *out, oc_err *err)
+{
+    const oc_param *p = &m->layout.param[i];
+    const oc_weight *w = &m->w[i];
+    OC_TRY(w->q ? int8_share(p, w->q, out, err) : f32_share(m, p, w->f32, out, err));
+    *out *= (double)p->n;
     return OC_OK;
 }
 

@@ -2,7 +2,7 @@
  * core/measure/zeros.h - what the zeros of a pruned model are worth to the kernels of this machine.
  *
  * Products leave out blocks of weights that are all zero, in the shape their packing has here
- * (core/kernels/gemm.c); zeros strewn among others are multiplied like any number.
+ * (core/kernels/gemm.c, gemm_s8.c); zeros strewn among others are multiplied like any number.
  * Threads: the engine thread.
  */
 #ifndef OC_MEASURE_ZEROS_H

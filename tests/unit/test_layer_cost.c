@@ -244,6 +244,14 @@ static void zeros_that_buy_time(void **state)
     OK(oc_zeros_measure(m, &z, &err));
     NEAR(z.zero_frac, 1.5 * 64 * 64 / (double)z.weights, 1e-3);
     NEAR(z.skip_frac, 64.0 * 64 / (double)z.weights, 1e-3);
+    static int8_t q[128 * 64]; // the same matrix in int8: whole panels of the 64, at least 40
+    static float scale[128];
+    for (int i = 0; i < 128 * 64; i++)
+        q[i] = i < 64 * 64 ? 0 : 5;
+    oc_model_borrow_q8(m, (int32_t)(p - m->layout.param), q, scale);
+    OK(oc_zeros_measure(m, &z, &err));
+    NEAR(z.zero_frac, 64.0 * 64 / (double)z.weights, 1e-3);
+    assert_in_range((uintmax_t)(z.skip_frac * (double)z.weights + 0.5), 40 * 64, 64 * 64);
     oc_alloc_fail_at(1);
     assert_int_equal(oc_zeros_measure(m, &z, NULL), OC_NOMEM);
     oc_alloc_fail_at(2);
