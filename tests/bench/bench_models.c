@@ -32,9 +32,11 @@ enum {
     MIN_ROUNDS = 3,
     MAX_LIST = 8
 };
-#define SLOW        4
-#define SETTLE_MS   40   /* between contestants: threads of the last one stop spinning */
-#define TURN_MS     40.0 /* a turn repeats short runs up to this */
+#define SLOW      4
+#define SETTLE_MS 40   /* between contestants: threads of the last one stop spinning */
+#define TURN_MS   40.0 /* a turn repeats short runs up to this */
+#define AWAKE_MS \
+    60.0 /* not counted before that: a core that slept, or worked for others, is slow */
 #define SAME_LOGITS 2e-3 /* f32: largest seen between any two is 3e-7 */
 #define HOPELESS    3.0  /* times the best peer's first run: one run of a peer is then enough ... */
 #define LONG_MS     500  /* ... when it is as long as this */
@@ -124,6 +126,13 @@ static int runs_of(const contestant *c)
     return (int)OC_MAX(1, OC_MIN(16, TURN_MS / OC_MAX(one, 1e-3)));
 }
 
+/* Runs of a turn that are not counted; of long ones each is mostly awake. */
+static int skip_of(const contestant *c)
+{
+    double one = c->n > 0 ? c->ms[c->n - 1] : TURN_MS;
+    return one > LONG_MS ? 0 : (int)OC_MAX(1, OC_MIN(48, AWAKE_MS / OC_MAX(one, 1e-3)));
+}
+
 /* A peer that needs seconds and is far behind another one cannot be the best: asked once. */
 static void settle(bench *b)
 {
@@ -139,7 +148,7 @@ static void settle(bench *b)
 }
 
 /* One run of each, which says how many make a turn, and is not counted. */
-static void warm_up(bench *b, const row *r, int runs[MAX_CONTESTANTS])
+static void warm_up(bench *b, const row *r, int runs[MAX_CONTESTANTS], int skip[MAX_CONTESTANTS])
 {
     for (int i = 0; i < b->n; i++)
         turn(&b->c[i], r, 0, 1);
@@ -148,6 +157,7 @@ static void warm_up(bench *b, const row *r, int runs[MAX_CONTESTANTS])
         if (b->c[i].n > 0 && b->c[i].ms[0] < TURN_MS)
             turn(&b->c[i], r, 0, 1); // the first one of a short run is mostly first touch
         runs[i] = runs_of(&b->c[i]);
+        skip[i] = skip_of(&b->c[i]);
         if (!b->c[i].settled)
             b->c[i].n = 0;
     }
@@ -155,8 +165,8 @@ static void warm_up(bench *b, const row *r, int runs[MAX_CONTESTANTS])
 
 static void measure(bench *b, const row *r)
 {
-    int runs[MAX_CONTESTANTS];
-    warm_up(b, r, runs);
+    int runs[MAX_CONTESTANTS], skip[MAX_CONTESTANTS];
+    warm_up(b, r, runs, skip);
     int64_t from = oc_now_ns();
     for (int round = 0; round < MAX_TIMES / 16; round++) {
         double spent = (double)(oc_now_ns() - from) * 1e-9;
@@ -167,7 +177,7 @@ static void measure(bench *b, const row *r)
         // Backwards every other time, so that none always follows the same one.
         for (int k = 0; k < b->n; k++) {
             int i = round % 2 ? b->n - 1 - k : k;
-            turn(&b->c[i], r, runs[i] > 1 ? 1 : 0, runs[i]);
+            turn(&b->c[i], r, skip[i], runs[i]);
         }
     }
 }
