@@ -108,6 +108,7 @@ struct oc_bert {
     const oc_model *m; /* borrowed */
     oc_limits lim;
     oc_arena arena;
+    bool far;      /* its weights come from memory for every batch */
     int workers;   /* the scratch below is for this many */
     bool cls_only; /* after the last attention only the [CLS] rows go on */
     bool when_met; /* layers are packed by forward, each into the place of the one before */

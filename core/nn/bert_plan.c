@@ -8,7 +8,8 @@
 #include "core/kernels/gemm_tn.h"
 #include "core/nn/bert_internal.h"
 
-#define MAX_BATCH_ROWS INT32_MAX /* start[] holds int32 */
+#define MAX_BATCH_ROWS INT32_MAX           /* start[] holds int32 */
+#define FAR_BYTES      ((size_t)256 << 20) /* weights that no cache holds */
 
 /* The widest of all layers. */
 typedef struct widths {
@@ -98,6 +99,19 @@ static size_t packed_bytes(const oc_bert *b, oc_kind kind, int32_t l)
         return oc_pack_s8_bytes(p->cols, p->rows);
     return (size_t)oc_pack_f32_floats(p->cols, p->rows, oc_bert_on_unit(&b->m->dims, kind, l)) *
            sizeof(float);
+}
+
+/* Bytes a forward pass reads of its layers' packed weights. */
+static size_t layer_bytes(const oc_bert *b)
+{
+    size_t bytes = 0;
+    for (int32_t l = 0; l < b->m->dims.L; l++)
+        for (int32_t i = 0; i < b->m->layout.n; i++) {
+            const oc_param *p = &b->m->layout.param[i];
+            if (p->layer == l && oc_kind_is_matrix(p->kind))
+                bytes += packed_bytes(b, p->kind, l);
+        }
+    return bytes;
 }
 
 /* Room for n matrices from `first` on (their biases lie between them) of any layer. */
@@ -300,6 +314,7 @@ static void place(oc_bert *b, oc_arena *a)
 static oc_bert describe(const oc_model *m, const oc_limits *lim, bool when_met)
 {
     oc_bert b = {.m = m, .lim = *lim, .cls_only = !lim->keep_hidden, .when_met = when_met};
+    b.far = layer_bytes(&b) > FAR_BYTES;
     b.workers = OC_MAX(oc_par_workers(), oc_par_cores());
     b.act = m->dims.act == OC_ACT_RELU       ? OC_EPI_RELU
             : m->dims.act == OC_ACT_GELU_NEW ? OC_EPI_GELU_NEW
