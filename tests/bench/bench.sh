@@ -52,7 +52,7 @@ done
 n=0 wrong=0 began=$(date +%s)
 for job in $jobs; do
     m=${job%:*} p=${job#*:} n=$((n + 1))
-    echo "bench: $n of $(echo "$jobs" | wc -w): $m $p, $(($(date +%s) - began)) s so far (the whole table: about 20 minutes)" >&2
+    echo "bench: $n of $(echo "$jobs" | wc -w): $m $p, $(($(date +%s) - began)) s so far (the whole table: an hour or so)" >&2
     "$BUILD/tests/bench/bench_models" --dir "$dir" --models "$m" --parts "$p" --append "$rows" "$@" || wrong=1
 done
 "$BUILD/tests/bench/bench_models" --print "$rows"
