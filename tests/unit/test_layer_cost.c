@@ -78,7 +78,7 @@ static void more_work_takes_longer(void **state)
     assert_int_equal(heads, 4);
     assert_int_equal(ffn, 8);
     assert_int_equal(w.cost[4].out, 1024);
-    assert_in_range(w.cost[11].out, 128, 159); // an eighth, in whole tiles of any ISA
+    assert_in_range(w.cost[11].out, 128, 159);         // an eighth, in whole tiles of any ISA
     assert_true(w.cost[4].f32_ms > w.cost[11].f32_ms); // eight times
     oc_layer_costs_release(&c);
     oc_layer_costs_release(&w);
