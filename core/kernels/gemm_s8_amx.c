@@ -302,11 +302,11 @@ void oc_k_gemm_s8_piece_amx(const oc_s8_product *p, int64_t m0, int64_t m1, int6
     g.cut = g.rows_stay ? g.n_steps : div_up(g.n_steps, div_up(g.n_steps, CUT));
     int64_t tiles = div_up(m1 - m0, SIDE), room = ROWS_BYTES / (g.n_steps * STEP);
     int64_t blocks = div_up(tiles, OC_MIN(MAX_TILES, OC_MAX(1, room)));
-    oc_k_begin_s8_amx();
+    oc_k_begin_tiles_amx();
     for (int64_t i = 0; i < blocks; i++)
         multiply_rows(&g, m0 + tiles * i / blocks * SIDE,
                       OC_MIN(m1, m0 + tiles * (i + 1) / blocks * SIDE), q0, q1);
-    oc_k_end_s8_amx();
+    oc_k_end_tiles_amx();
 }
 
 #endif

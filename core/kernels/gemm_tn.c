@@ -148,8 +148,8 @@ static void piece(void *ctx, int64_t begin, int64_t end, int worker)
     float *a =
         b + oc_gemm_tn_floats() / (PIECE_COLS + BLOCK_ROWS + 2 * WIDEST) * (PIECE_COLS + WIDEST);
     int64_t m_tiles = div_up(j->M, j->mr), c_tiles = div_up(j->N, j->nr);
-    if (j->x6 && oc_k->begin_s8)
-        oc_k->begin_s8();
+    if (j->x6 && oc_k->begin_tiles)
+        oc_k->begin_tiles();
     for (int64_t i = begin; i < end; i++) {
         int64_t r = i / j->n_cols, c = i % j->n_cols;
         multiply_all(j, m_tiles * r / j->n_rows * j->mr,
@@ -157,8 +157,8 @@ static void piece(void *ctx, int64_t begin, int64_t end, int worker)
                      c_tiles * c / j->n_cols * j->nr,
                      OC_MIN(j->N, c_tiles * (c + 1) / j->n_cols * j->nr), a, b);
     }
-    if (j->x6 && oc_k->end_s8)
-        oc_k->end_s8();
+    if (j->x6 && oc_k->end_tiles)
+        oc_k->end_tiles();
 }
 
 void oc_gemm_tn_f32(int64_t n, int64_t M, int64_t N, const float *A, int64_t lda, const float *B,

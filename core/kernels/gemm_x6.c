@@ -95,8 +95,8 @@ void oc__gemm_x6(const oc_x6_job *j)
 {
     _Alignas(64) uint16_t rows[BLOCK_TILES * CUT_STEPS * OC_X6_PARTS];
     int64_t panels = div_up(j->N, OC_X6_TILE), steps = steps_of(j->K);
-    if (oc_k->begin_s8)
-        oc_k->begin_s8();
+    if (oc_k->begin_tiles)
+        oc_k->begin_tiles();
     for (int64_t m = 0; m < j->M; m += BLOCK_TILES * OC_X6_TILE) {
         int64_t end = OC_MIN(m + BLOCK_TILES * OC_X6_TILE, j->M), s = 0;
         do { // once even when K is 0: the product is then 0
@@ -114,6 +114,6 @@ void oc__gemm_x6(const oc_x6_job *j)
             s += CUT_STEPS;
         } while (s < steps);
     }
-    if (oc_k->end_s8)
-        oc_k->end_s8();
+    if (oc_k->end_tiles)
+        oc_k->end_tiles();
 }

@@ -107,8 +107,8 @@ typedef struct oc_kernels {
     void (*x6_split_columns)(const float *b, uint16_t *dst);
     void (*x6_tile)(const struct oc_x6_tile *t);
     /* A worker calls these around x6 tiles; NULL: nothing to do. */
-    void (*begin_s8)(void);
-    void (*end_s8)(void);
+    void (*begin_tiles)(void);
+    void (*end_tiles)(void);
 
     /* Per row: scale = max|x| / 127 (1 when the row is 0), q = round-half-even(x / scale) clamped
      * to +-127. Row stride of q is Kp >= K, the tail zeroed. */

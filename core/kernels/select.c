@@ -32,11 +32,11 @@ static const oc_kernels table_avx512vnni =
     OC__KERNEL_TABLE(avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni));
 #endif
 #ifdef OC_HAVE_AMX
-static const oc_kernels table_amx =
-    OC__KERNEL_TABLE_S8(amx, AMX, avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni),
-                        .gemm_s8_piece = oc_k_gemm_s8_piece_amx, .begin_s8 = oc_k_begin_s8_amx,
-                        .end_s8 = oc_k_end_s8_amx, .x6_split_rows = oc_k_x6_split_rows_amx,
-                        .x6_split_columns = oc_k_x6_split_columns_amx, .x6_tile = oc_k_x6_tile_amx);
+static const oc_kernels table_amx = OC__KERNEL_TABLE_S8(
+    amx, AMX, avx512vnni, AVX512VNNI, OC__KERNEL_FEW(avx512vnni),
+    .gemm_s8_piece = oc_k_gemm_s8_piece_amx, .begin_tiles = oc_k_begin_tiles_amx,
+    .end_tiles = oc_k_end_tiles_amx, .x6_split_rows = oc_k_x6_split_rows_amx,
+    .x6_split_columns = oc_k_x6_split_columns_amx, .x6_tile = oc_k_x6_tile_amx);
 #endif
 #ifdef OC_HAVE_NEON
 static const oc_kernels table_neon = OC__KERNEL_TABLE(neon, NEON, OC__KERNEL_FEW(neon));

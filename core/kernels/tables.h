@@ -177,8 +177,8 @@ void oc_k_x6_split_columns_amx(const float *b, uint16_t *dst);
 void oc_k_x6_tile_amx(const struct oc_x6_tile *t);
 void oc_k_gemm_s8_piece_amx(const struct oc_s8_product *p, int64_t m0, int64_t m1, int64_t q0,
                             int64_t q1);
-void oc_k_begin_s8_amx(void);
-void oc_k_end_s8_amx(void);
+void oc_k_begin_tiles_amx(void);
+void oc_k_end_tiles_amx(void);
 OC__KERNEL_DECLS_S8(amx);
 #endif
 #ifdef OC_HAVE_NEON

@@ -30,12 +30,12 @@ static const struct tile_config {
             .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 static_assert(sizeof config == 64, "as the CPU reads it");
 
-void oc_k_begin_s8_amx(void)
+void oc_k_begin_tiles_amx(void)
 {
     _tile_loadconfig(&config);
 }
 
-void oc_k_end_s8_amx(void)
+void oc_k_end_tiles_amx(void)
 {
     _tile_release();
 }

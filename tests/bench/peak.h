@@ -110,9 +110,9 @@ static inline double oc_peak_s8(oc_isa isa)
         return oc_peak_rate(oc_peak_dp_256, 12 * 64);
 #    endif
     if (isa == OC_ISA_AMX) {
-        oc_kernels_for(isa)->begin_s8();
+        oc_kernels_for(isa)->begin_tiles();
         double rate = oc_peak_rate(oc_peak_amx, 4 * 32768);
-        oc_kernels_for(isa)->end_s8();
+        oc_kernels_for(isa)->end_tiles();
         return rate;
     }
     return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_dp_512, 12 * 128) : 0.0;
