@@ -25,7 +25,6 @@
 #define BLOCK_COLS 384
 #define BLOCK_K    384
 #define EIGHT      8 /* k that share a mark */
-#define X6_ROWS    128
 
 static int64_t div_up(int64_t a, int64_t b)
 {
@@ -248,8 +247,8 @@ static void finish_block(const gemm_job *j, int64_t m0, int64_t m1, int64_t n0, 
 static void multiply_x6(const gemm_job *j, int64_t m0, int64_t m1, int64_t q0, int64_t q1)
 {
     int64_t n0 = q0 * OC_X6_TILE, n1 = OC_MIN(q1 * OC_X6_TILE, j->N);
-    for (int64_t m = m0; m < m1; m += X6_ROWS) {
-        int64_t end = OC_MIN(m + X6_ROWS, m1);
+    for (int64_t m = m0; m < m1; m += OC_X6_ROWS) {
+        int64_t end = OC_MIN(m + OC_X6_ROWS, m1);
         oc_x6_job x = {.M = end - m,
                        .N = n1 - n0,
                        .K = j->K,

@@ -1,19 +1,17 @@
 /*
- * Blocks, from the outside in: rows (their parts are made once and stay in L2), cuts of k, panels of
- * B, row tiles. A panel's cut comes from wherever it lies, once for a block of rows: the tiles of the
- * one before fetch it.
+ * From the outside in: cuts of k (the parts of their rows are made once and stay in L2), panels of B,
+ * row tiles. A panel's cut comes from wherever it lies, once for all rows: the tiles of the one before
+ * fetch it.
  */
 #include "core/kernels/gemm_x6.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/base/attr.h"
 #include "core/kernels/kernels.h"
 
-enum {
-    BLOCK_TILES = 4, /* of rows */
-    CUT_STEPS = 12   /* of k */
-};
+enum { CUT_STEPS = 12 }; /* of k */
 
 static int64_t div_up(int64_t a, int64_t b)
 {
@@ -60,31 +58,33 @@ int64_t oc__x6_zero_steps(const float *panel, int64_t K)
     return n;
 }
 
-/* Rows [m0, m1), whose parts are at `rows`, x panel q x the n steps from s0 on. ahead: the panel's
- * cut that comes next, or NULL. */
-static void multiply_panel(const oc_x6_job *j, int64_t m0, int64_t m1, int64_t q, int64_t s0,
-                           int64_t n, const uint16_t *rows, const float *ahead)
+/* All rows, whose parts are at `rows`, x panel q x the n steps from s0 on; the same steps of the next
+ * panel are fetched meanwhile. */
+static void multiply_panel(const oc_x6_job *j, int64_t q, int64_t s0, int64_t n,
+                           const uint16_t *rows)
 {
     const float *panel = j->panels + q * oc__x6_panel_floats(j->K);
+    bool last = (q + 1) * OC_X6_TILE >= j->N;
+    const float *ahead = last ? panel : panel + oc__x6_panel_floats(j->K) + s0 * (OC_X6_PARTS / 2);
     const uint8_t *marks = marks_of(panel, j->K) + s0;
     int16_t step[CUT_STEPS];
     int32_t n_steps = 0;
     for (int64_t s = 0; s < n; s++)
         if (marks[s])
             step[n_steps++] = (int16_t)s;
-    int64_t lines = n * OC_X6_PARTS * 2 / 64, calls = div_up(m1 - m0, OC_X6_TILE) * n_steps;
+    int64_t lines = n * OC_X6_PARTS * 2 / 64, calls = div_up(j->M, OC_X6_TILE) * n_steps;
     oc_x6_tile t = {.a = rows,
                     .b = (const uint16_t *)(const void *)panel + s0 * OC_X6_PARTS,
                     .step = step,
                     .n_steps = n_steps,
                     .n_used = (int32_t)OC_MIN(OC_X6_TILE, j->N - q * OC_X6_TILE),
-                    .ahead_lines = ahead && calls ? (int32_t)(lines / calls) : 0,
+                    .ahead_lines = !last && calls ? (int32_t)(lines / calls) : 0,
                     .ahead = (const char *)ahead,
                     .ldc = j->ldc,
                     .accumulate = j->accumulate || s0 > 0};
-    for (int64_t m = m0; m < m1; m += OC_X6_TILE) {
+    for (int64_t m = 0; m < j->M; m += OC_X6_TILE) {
         t.C = j->C + m * j->ldc + q * OC_X6_TILE;
-        t.m_used = (int32_t)OC_MIN(OC_X6_TILE, m1 - m);
+        t.m_used = (int32_t)OC_MIN(OC_X6_TILE, j->M - m);
         oc_k->x6_tile(&t);
         t.a += CUT_STEPS * OC_X6_PARTS;
         t.ahead += (int64_t)n_steps * t.ahead_lines * 64;
@@ -93,27 +93,21 @@ static void multiply_panel(const oc_x6_job *j, int64_t m0, int64_t m1, int64_t q
 
 void oc__gemm_x6(const oc_x6_job *j)
 {
-    _Alignas(64) uint16_t rows[BLOCK_TILES * CUT_STEPS * OC_X6_PARTS];
-    int64_t panels = div_up(j->N, OC_X6_TILE), steps = steps_of(j->K);
+    _Alignas(64) uint16_t rows[OC_X6_ROWS / OC_X6_TILE * CUT_STEPS * OC_X6_PARTS];
+    int64_t panels = div_up(j->N, OC_X6_TILE), steps = steps_of(j->K), s = 0;
+    assert(j->M <= OC_X6_ROWS);
     if (oc_k->begin_tiles)
         oc_k->begin_tiles();
-    for (int64_t m = 0; m < j->M; m += BLOCK_TILES * OC_X6_TILE) {
-        int64_t end = OC_MIN(m + BLOCK_TILES * OC_X6_TILE, j->M), s = 0;
-        do { // once even when K is 0: the product is then 0
-            int64_t n = OC_MIN(CUT_STEPS, steps - s), k = s * OC_X6_STEP;
-            for (int64_t t = 0; m + t * OC_X6_TILE < end; t++)
-                oc_k->x6_split_rows(j->A + (m + t * OC_X6_TILE) * j->lda + k, j->lda,
-                                    OC_MIN(n * OC_X6_STEP, j->K - k),
-                                    (int32_t)OC_MIN(OC_X6_TILE, end - m - t * OC_X6_TILE),
-                                    rows + t * CUT_STEPS * OC_X6_PARTS);
-            for (int64_t q = 0; q < panels; q++)
-                multiply_panel(j, m, end, q, s, n, rows,
-                               q + 1 < panels ? j->panels + (q + 1) * oc__x6_panel_floats(j->K) +
-                                                    s * (OC_X6_PARTS / 2)
-                                              : NULL);
-            s += CUT_STEPS;
-        } while (s < steps);
-    }
+    do { // once even when K is 0: the product is then 0
+        int64_t n = OC_MIN(CUT_STEPS, steps - s), k = s * OC_X6_STEP;
+        for (int64_t m = 0; m < j->M; m += OC_X6_TILE)
+            oc_k->x6_split_rows(j->A + m * j->lda + k, j->lda, OC_MIN(n * OC_X6_STEP, j->K - k),
+                                (int32_t)OC_MIN(OC_X6_TILE, j->M - m),
+                                rows + m / OC_X6_TILE * CUT_STEPS * OC_X6_PARTS);
+        for (int64_t q = 0; q < panels; q++)
+            multiply_panel(j, q, s, n, rows);
+        s += CUT_STEPS;
+    } while (s < steps);
     if (oc_k->end_tiles)
         oc_k->end_tiles();
 }

@@ -30,6 +30,7 @@
 enum {
     OC_X6_TILE = 32,          /* rows and columns of an output tile */
     OC_X6_STEP = 32,          /* k of a step */
+    OC_X6_ROWS = 128,         /* of one call, at most */
     OC_X6_PARTS = 3 * 32 * 32 /* bf16 of one side's three parts in a step */
 };
 
@@ -51,7 +52,7 @@ int64_t oc__x6_panel_floats(int64_t K);
 void oc__x6_pack_panel(const float *b, int64_t js, int64_t ks, int64_t K, int32_t used, float *dst);
 int64_t oc__x6_zero_steps(const float *panel, int64_t K); /* of ceil(K/32) */
 
-/* C[M,N] (+)= A B: A f32 [M,K] rows lda apart, B ceil(N/32) packed panels. */
+/* C[M,N] (+)= A B, M <= OC_X6_ROWS: A f32 [M,K] rows lda apart, B ceil(N/32) packed panels. */
 typedef struct oc_x6_job {
     int64_t M, N, K;
     const float *A, *panels;
