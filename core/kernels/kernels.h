@@ -126,6 +126,13 @@ typedef struct oc_kernels {
     /* In place over s[n]: p = exp(s - max) * (1 / sum); keys with mask 0 get 0 (mask NULL: all 1);
      * returns log-sum-exp = max + log(sum). At least one key is on. */
     float (*softmax_row)(float *s, const uint8_t *mask, int64_t n);
+    /*
+     * The same in integers: e = round-half-even(16383 exp(s - max)), 0 where mask is 0, so that
+     * p = e scale with scale = 1 / sum of e: p sums to 1 however it was rounded. e = 128 hi + lo, both
+     * 0..127; hi and lo are Kp >= n long, the tail zeroed. s is left as it is.
+     */
+    void (*softmax_s8_row)(const float *s, const uint8_t *mask, int64_t n, int64_t Kp, int8_t *hi,
+                           int8_t *lo, float *scale);
     void (*act_row)(oc_epilogue act, const float *x, int64_t n, float *y); /* may alias */
     /* dx = dy * act'(x), x = the pre-activation (for TANH: x = the output). May alias dy. */
     void (*act_bwd_row)(oc_epilogue act, const float *dy, const float *x, int64_t n, float *dx);

@@ -171,6 +171,47 @@ float OC__K(softmax_row)(float *s, const uint8_t *mask, int64_t n)
     return max + logf(total);
 }
 
+/* 16383 e^(s - max) of the eight keys at i, rounded, 0 for those that are off, into hi and lo; returns
+ * it. */
+static inline oc_vf share_of_keys(const float *s, const uint8_t *mask, int64_t i, int64_t n,
+                                  oc_vf max, int8_t *hi, int8_t *lo)
+{
+    bool whole = i + 8 <= n;
+    oc_vf e = v_whole(v_share(v_sub(whole ? v_load(s + i) : v_load_n(s + i, n - i), max)));
+    if (!whole || mask)
+        e = v_blend(v_set(0.0f), e, keys_on(mask, i, n));
+    oc_vf h = v_share_hi(e), l = v_fnma(v_set(128.0f), h, e);
+    if (whole) {
+        v_store_s8(hi + i, h);
+        v_store_s8(lo + i, l);
+        return e;
+    }
+    int8_t t[2][8];
+    v_store_s8(t[0], h);
+    v_store_s8(t[1], l);
+    memcpy(hi + i, t[0], (size_t)(n - i));
+    memcpy(lo + i, t[1], (size_t)(n - i));
+    return e;
+}
+
+void OC__K(softmax_s8_row)(const float *s, const uint8_t *mask, int64_t n, int64_t Kp, int8_t *hi,
+                           int8_t *lo, float *scale)
+{
+    oc_vf max = v_set(max_of_keys(s, mask, n)), s0 = v_set(0.0f), s1 = s0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        s0 = v_add(s0, share_of_keys(s, mask, i, n, max, hi, lo));
+        s1 = v_add(s1, share_of_keys(s, mask, i + 8, n, max, hi, lo));
+    }
+    if (i < n)
+        s0 = v_add(s0, share_of_keys(s, mask, i, n, max, hi, lo));
+    if (i + 8 < n)
+        s1 = v_add(s1, share_of_keys(s, mask, i + 8, n, max, hi, lo));
+    memset(hi + n, 0, (size_t)(Kp - n));
+    memset(lo + n, 0, (size_t)(Kp - n));
+    *scale = 1.0f / v_sum16(s0, s1);
+}
+
 /* Inlined with a known f, so the loop body is f's body. */
 __attribute__((always_inline)) static inline void map_row(oc_vf (*f)(oc_vf), const float *x,
                                                           int64_t n, float *y)

@@ -135,17 +135,24 @@ INLINE oc_vf exp_of_keys(oc_vm m, float *s, const uint8_t *mask, int64_t i, oc_v
     return e;
 }
 
-float oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n)
+static float max_of_row(const float *s, const uint8_t *mask, int64_t n)
 {
     int64_t full = n & ~(int64_t)15;
     oc_vm tail = vm_first(n - full);
-    oc_vf top = v_set(-INFINITY), sum = v_set(0.0f);
+    oc_vf top = v_set(-INFINITY);
     for (int64_t i = 0; i < full; i += 16)
         top = max_of_keys(ALL, s, mask, i, top);
     if (tail)
         top = max_of_keys(tail, s, mask, full, top);
-    float max = v_max16(top);
-    oc_vf vmax = v_set(max);
+    return v_max16(top);
+}
+
+float oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n)
+{
+    int64_t full = n & ~(int64_t)15;
+    oc_vm tail = vm_first(n - full);
+    float max = max_of_row(s, mask, n);
+    oc_vf vmax = v_set(max), sum = v_set(0.0f);
     for (int64_t i = 0; i < full; i += 16)
         sum = v_add(sum, exp_of_keys(ALL, s, mask, i, vmax));
     if (tail)
@@ -156,6 +163,46 @@ float oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n)
         v_store(s + i, v_mul(v_load(s + i), inv));
     v_store_m(tail, s + full, v_mul(v_load_m(tail, s + full), inv));
     return max + logf(total);
+}
+
+/* Shares of the 64 keys from i on, or of the first n with zeros behind, into hi and lo; their sum in
+ * order is added to. One store for four registers. */
+INLINE void share_64(const float *s, const uint8_t *mask, int64_t i, int64_t n, oc_vf max,
+                     int8_t *hi, int8_t *lo, oc_vf *sum)
+{
+    const oc_vi in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    oc_vi e[4];
+    OC_UNROLL
+    for (int v = 0; v < 4; v++) {
+        bool whole = n >= 64;
+        oc_vm m = whole ? ALL : vm_first(n - 16 * v);
+        const float *at = s + i + 16 * v;
+        e[v] = _mm512_cvtps_epi32(v_share(v_sub(whole ? v_load(at) : v_load_m(m, at), max)));
+        if (!whole || mask)
+            e[v] = _mm512_maskz_mov_epi32(keys_on(m, mask, i + 16 * v), e[v]);
+        *sum = v_add(*sum, _mm512_cvtepi32_ps(e[v]));
+    }
+    oc_vi a = _mm512_packs_epi32(e[0], e[1]), b = _mm512_packs_epi32(e[2], e[3]);
+    oc_vi h = _mm512_packs_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
+    oc_vi seven = _mm512_set1_epi16(127);
+    oc_vi l = _mm512_packs_epi16(_mm512_and_si512(a, seven), _mm512_and_si512(b, seven));
+    __mmask64 m = n >= 64 ? ~(__mmask64)0 : ~(~(__mmask64)0 << n);
+    _mm512_mask_storeu_epi8(hi + i, m, _mm512_permutexvar_epi32(in_order, h));
+    _mm512_mask_storeu_epi8(lo + i, m, _mm512_permutexvar_epi32(in_order, l));
+}
+
+void oc_k_softmax_s8_row_avx512vnni(const float *s, const uint8_t *mask, int64_t n, int64_t Kp,
+                                    int8_t *hi, int8_t *lo, float *scale)
+{
+    int64_t full = n & ~(int64_t)63;
+    oc_vf max = v_set(max_of_row(s, mask, n)), sum = v_set(0.0f);
+    for (int64_t i = 0; i < full; i += 64)
+        share_64(s, mask, i, 64, max, hi, lo, &sum);
+    if (n > full)
+        share_64(s, mask, full, n - full, max, hi, lo, &sum);
+    memset(hi + n, 0, (size_t)(Kp - n));
+    memset(lo + n, 0, (size_t)(Kp - n));
+    *scale = 1.0f / v_sum16(sum);
 }
 
 /* Inlined with a known f, so the loop body is f's body. */

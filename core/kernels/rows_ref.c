@@ -78,15 +78,21 @@ void oc_k_layernorm_bwd_row_ref(const float *dy, const float *x, const float *g,
     }
 }
 
-float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
+static float max_of_keys(const float *s, const uint8_t *mask, int64_t n)
 {
-    lanes top, sum = {{0}};
+    lanes top;
     for (int i = 0; i < OC_LANES; i++)
         top.v[i] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
         if (!mask || mask[i])
             top.v[i % OC_LANES] = v_max(top.v[i % OC_LANES], s[i]);
-    float max = lanes_max(&top);
+    return lanes_max(&top);
+}
+
+float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
+{
+    lanes sum = {{0}};
+    float max = max_of_keys(s, mask, n);
     for (int64_t i = 0; i < n; i++) {
         s[i] = !mask || mask[i] ? v_exp_neg(s[i] - max) : 0.0f;
         sum.v[i % OC_LANES] += s[i];
@@ -96,6 +102,22 @@ float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
     for (int64_t i = 0; i < n; i++)
         s[i] = s[i] * inv;
     return max + logf(total);
+}
+
+void oc_k_softmax_s8_row_ref(const float *s, const uint8_t *mask, int64_t n, int64_t Kp, int8_t *hi,
+                             int8_t *lo, float *scale)
+{
+    lanes sum = {{0}};
+    float max = max_of_keys(s, mask, n);
+    for (int64_t i = 0; i < n; i++) {
+        float e = !mask || mask[i] ? v_whole(v_share(v_sub(s[i], max))) : 0.0f, h = v_share_hi(e);
+        sum.v[i % OC_LANES] += e;
+        hi[i] = (int8_t)h;
+        lo[i] = (int8_t)v_fnma(128.0f, h, e);
+    }
+    memset(hi + n, 0, (size_t)(Kp - n));
+    memset(lo + n, 0, (size_t)(Kp - n));
+    *scale = 1.0f / lanes_sum(&sum);
 }
 
 void oc_k_act_row_ref(oc_epilogue act, const float *x, int64_t n, float *y)

@@ -84,6 +84,8 @@
     void oc_k_layernorm_bwd_row_##isa(const float *dy, const float *x, const float *g, float mean, \
                                       float rstd, int64_t H, float *dx, float *dg, float *db);     \
     float oc_k_softmax_row_##isa(float *s, const uint8_t *mask, int64_t n);                        \
+    void oc_k_softmax_s8_row_##isa(const float *s, const uint8_t *mask, int64_t n, int64_t Kp,      \
+                                   int8_t *hi, int8_t *lo, float *scale);                          \
     void oc_k_act_row_##isa(oc_epilogue act, const float *x, int64_t n, float *y);                 \
     void oc_k_act_bwd_row_##isa(oc_epilogue act, const float *dy, const float *x, int64_t n,       \
                                 float *dx);                                                        \
@@ -119,6 +121,7 @@
     .layernorm_row = oc_k_layernorm_row_##lower,                                                   \
     .layernorm_bwd_row = oc_k_layernorm_bwd_row_##lower,                                           \
     .softmax_row = oc_k_softmax_row_##lower,                                                       \
+    .softmax_s8_row = oc_k_softmax_s8_row_##lower,                                                 \
     .act_row = oc_k_act_row_##lower,                                                               \
     .act_bwd_row = oc_k_act_bwd_row_##lower,                                                       \
     .dot = oc_k_dot_##lower,                                                                       \

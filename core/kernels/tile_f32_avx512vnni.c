@@ -143,39 +143,15 @@ void oc_k_gemm_f32_few_avx512vnni(int64_t K, const float *a, int64_t a_rs, int64
 static void transpose_16x16(const float *p, int64_t js, int32_t used, oc_vm have, float *dst,
                             int64_t width, int32_t n_k, oc_vm keep)
 {
-    __m512 r[16], t[16];
+    oc_vf r[16];
     OC_UNROLL
     for (int j = 0; j < 16; j++)
         r[j] = j < used ? v_load_m(have, p + j * js) : v_set(0.0f);
-    OC_UNROLL
-    for (int j = 0; j < 16; j += 2) {
-        t[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
-        t[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
-    }
-    /* r[4 g + i], block b: column 4 b + i of rows 4 g .. 4 g + 3. */
-    OC_UNROLL
-    for (int j = 0; j < 16; j += 4) {
-        r[j] = _mm512_shuffle_ps(t[j], t[j + 2], 0x44);
-        r[j + 1] = _mm512_shuffle_ps(t[j], t[j + 2], 0xEE);
-        r[j + 2] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0x44);
-        r[j + 3] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0xEE);
-    }
-    /* Then 4 x 4 blocks of four floats. */
-    OC_UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m512 lo = _mm512_shuffle_f32x4(r[i], r[4 + i], 0x44);
-        __m512 lo2 = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0x44);
-        __m512 hi = _mm512_shuffle_f32x4(r[i], r[4 + i], 0xEE);
-        __m512 hi2 = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0xEE);
-        t[i] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
-        t[4 + i] = _mm512_shuffle_f32x4(lo, lo2, 0xDD);
-        t[8 + i] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
-        t[12 + i] = _mm512_shuffle_f32x4(hi, hi2, 0xDD);
-    }
+    v_transpose(r);
     OC_UNROLL
     for (int k = 0; k < 16; k++)
         if (k < n_k)
-            v_store_m(keep, dst + k * width, t[k]);
+            v_store_m(keep, dst + k * width, r[k]);
 }
 
 /* Elements along k lie together. */

@@ -15,6 +15,7 @@
 #    include <string.h>
 
 #    include "core/base/attr.h"
+#    include "core/kernels/pack_quads_512.h"
 
 #    define QNR OC__AMX_QNR
 
@@ -44,12 +45,9 @@ void oc_k_pack_s8_panel_amx(const int8_t *q, int64_t N, int64_t K, int64_t Kp, i
                             int8_t *dst)
 {
     assert(Kp % STEP == 0);
-    for (int64_t k0 = 0; k0 < Kp; k0 += STEP)
-        for (int64_t n0 = panel * QNR; n0 < (panel + 1) * QNR; n0 += 16)
-            for (int64_t k = k0; k < k0 + STEP; k += 4)
-                for (int64_t n = n0; n < n0 + 16; n++, dst += 4)
-                    for (int64_t i = 0; i < 4; i++)
-                        dst[i] = n < N && k + i < K ? q[n * K + k + i] : 0;
+    for (int64_t k = 0; k < Kp; k += STEP)
+        for (int64_t n = panel * QNR; n < (panel + 1) * QNR; n += 16, dst += TILE)
+            oc__pack_quads_512(q, N, K, n, k, 0, dst, LINE, 16);
 }
 
 /* One row x V sixteens of columns; V is a constant where it is inlined. */

@@ -17,7 +17,7 @@
 #    include <assert.h>
 
 #    include "core/base/attr.h"
-#    include "core/kernels/pack_quads.h"
+#    include "core/kernels/pack_quads_512.h"
 #    include "core/kernels/vec_avx512.h"
 
 #    define QMR OC__AVX512VNNI_QMR
@@ -27,7 +27,10 @@
 void oc_k_pack_s8_panel_avx512vnni(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                                    int8_t *dst)
 {
-    oc__pack_quads(q, N, K, Kp, panel, QNR, 128, dst);
+    for (int64_t k = 0; k < Kp; k += 64)
+        for (int64_t n = 0; n < QNR; n += 16)
+            oc__pack_quads_512(q, N, K, panel * QNR + n, k, -128, dst + k * QNR + 4 * n, 4 * QNR,
+                               (int)OC_MIN(16, (Kp - k) / 4));
 }
 
 enum { HEAD = 64 }; /* -128 sum a of each row */

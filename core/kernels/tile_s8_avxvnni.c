@@ -22,7 +22,7 @@
 void oc_k_pack_s8_panel_avxvnni(const int8_t *q, int64_t N, int64_t K, int64_t Kp, int64_t panel,
                                 int8_t *dst)
 {
-    oc__pack_quads(q, N, K, Kp, panel, QNR, -128, dst);
+    oc__pack_quads(q, N, K, Kp, panel, QNR, 128, dst);
 }
 
 enum { HEAD = 64 }; /* -128 sum a of each row; then the rows */

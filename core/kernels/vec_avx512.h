@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/base/attr.h"
+
 typedef __m512 oc_vf;
 typedef __m512i oc_vi;
 typedef __mmask16 oc_vm; /* bit i: lane i counts */
@@ -115,6 +117,37 @@ static inline float v_max16(oc_vf v)
     b = _mm_max_ps(b, _mm_movehl_ps(b, b));
     b = _mm_max_ss(b, _mm_shuffle_ps(b, b, 1));
     return _mm_cvtss_f32(b);
+}
+
+/* Lane j of r[i] becomes lane i of r[j]. */
+static inline void v_transpose(oc_vf r[16])
+{
+    oc_vf t[16], u[16];
+    OC_UNROLL
+    for (int j = 0; j < 16; j += 2) {
+        t[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
+        t[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
+    }
+    /* u[4 g + i], block b: column 4 b + i of rows 4 g .. 4 g + 3. */
+    OC_UNROLL
+    for (int j = 0; j < 16; j += 4) {
+        u[j] = _mm512_shuffle_ps(t[j], t[j + 2], 0x44);
+        u[j + 1] = _mm512_shuffle_ps(t[j], t[j + 2], 0xEE);
+        u[j + 2] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0x44);
+        u[j + 3] = _mm512_shuffle_ps(t[j + 1], t[j + 3], 0xEE);
+    }
+    /* Then 4 x 4 blocks of four floats. */
+    OC_UNROLL
+    for (int i = 0; i < 4; i++) {
+        oc_vf lo = _mm512_shuffle_f32x4(u[i], u[4 + i], 0x44);
+        oc_vf lo2 = _mm512_shuffle_f32x4(u[8 + i], u[12 + i], 0x44);
+        oc_vf hi = _mm512_shuffle_f32x4(u[i], u[4 + i], 0xEE);
+        oc_vf hi2 = _mm512_shuffle_f32x4(u[8 + i], u[12 + i], 0xEE);
+        r[i] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
+        r[4 + i] = _mm512_shuffle_f32x4(lo, lo2, 0xDD);
+        r[8 + i] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
+        r[12 + i] = _mm512_shuffle_f32x4(hi, hi2, 0xDD);
+    }
 }
 
 #endif

@@ -186,6 +186,13 @@ static void run_row_softmax(line *l)
         oc_k->softmax_row(l->c + m * l->N, NULL, l->N);
 }
 
+static void run_row_softmax_s8(line *l)
+{
+    int8_t *hi = (int8_t *)l->c;
+    for (int64_t m = 0; m < l->M; m++)
+        oc_k->softmax_s8_row(l->a + m * l->N, NULL, l->N, l->N, hi, hi + l->N, l->bias);
+}
+
 static void run_row_layernorm(line *l)
 {
     for (int64_t m = 0; m < l->M; m++)
@@ -380,6 +387,7 @@ static void add_all(oc_isa isa)
     add(isa, "gelu backward", run_row_gelu_bwd, 128, 1200, 0);
     add(isa, "softmax", run_row_softmax, 128, 128, 0);
     add(isa, "softmax", run_row_softmax, 64, 512, 0);
+    add(isa, "softmax, shares in int8", run_row_softmax_s8, 64, 512, 0);
     add(isa, "layernorm", run_row_layernorm, 128, 312, 0);
     add(isa, "quantize", run_row_quantize, 128, 312, 0);
     add(isa, "adamw", run_adamw, 1, 100000, 0);

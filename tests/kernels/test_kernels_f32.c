@@ -61,6 +61,11 @@ static void do_softmax(call *c)
 {
     c->extra[0] = c->k->softmax_row(c->out[0], c->use_mask ? c->mask : NULL, c->n);
 }
+static void do_softmax_s8(call *c) /* bytes into rows of floats */
+{
+    c->k->softmax_s8_row(c->in[0], c->use_mask ? c->mask : NULL, c->n, c->n + c->n / 2,
+                         (int8_t *)c->out[0], (int8_t *)c->out[1], &c->extra[0]);
+}
 static void do_act(call *c)
 {
     c->k->act_row(c->act, c->in[0], c->n, c->out[0]);
@@ -195,6 +200,8 @@ static void isas_agree_bit_for_bit(void **state)
     hold_against_ref(do_layernorm_bwd_in_place, "layernorm backward in place", false, OC_EPI_NONE);
     hold_against_ref(do_softmax, "softmax", false, OC_EPI_NONE);
     hold_against_ref(do_softmax, "softmax with mask", true, OC_EPI_NONE);
+    hold_against_ref(do_softmax_s8, "int8 softmax", false, OC_EPI_NONE);
+    hold_against_ref(do_softmax_s8, "int8 softmax with mask", true, OC_EPI_NONE);
     for (int a = OC_EPI_NONE; a <= OC_EPI_TANH; a++) {
         hold_against_ref(do_act, "activation", false, (oc_epilogue)a);
         hold_against_ref(do_act_in_place, "activation in place", false, (oc_epilogue)a);
@@ -403,6 +410,61 @@ static void softmax_is_accurate(void **state)
     bound("log-sum-exp", top_lse, LSE_ABS);
 }
 
+/* Shares in 14 bits: half a unit from the exact ones, and of their own sum. */
+static void int8_softmax_is_accurate(void **state)
+{
+    (void)state;
+    double top = 0;
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        const oc_kernels *k = oc_kernels_for((oc_isa)isa);
+        for (int s = 1; k && s < KT_N_SIZES; s++)
+            for (int masked = 0; masked < 2; masked++) {
+                int64_t n = kt_sizes[s], whole = 0;
+                float x[BIG], scale;
+                int8_t hi[BIG + 7], lo[BIG + 7];
+                uint8_t mask[BIG];
+                double max = -1e300;
+                kt_fill(x, n, (uint64_t)n, 8.0f);
+                for (int64_t i = 0; i < n; i++) {
+                    mask[i] = !masked || oc_rng_at(9, (uint64_t)i) % 4 != 0 || i == n - 1;
+                    if (!mask[i])
+                        x[i] = i % 2 ? NAN : 1e30f;
+                    else
+                        max = fmax(max, (double)x[i]);
+                }
+                k->softmax_s8_row(x, masked ? mask : NULL, n, n + 7, hi, lo, &scale);
+                for (int64_t i = 0; i < n + 7; i++) {
+                    int e = 128 * hi[i] + lo[i];
+                    double want = i < n && mask[i] ? 16383 * exp((double)x[i] - max) : 0.0;
+                    assert_true(hi[i] >= 0 && lo[i] >= 0);
+                    assert_true(want > 0 || e == 0);
+                    top = fmax(top, fabs(e - want));
+                    whole += e;
+                }
+                assert_true(fabs((double)scale * (double)whole - 1.0) < 1e-6);
+            }
+    }
+    bound("int8 softmax, units of 1/16383", top, 0.56); // observed 0.53
+}
+
+/* Scores of any size and kind: the largest gets all 14 bits; a score that is no number counts least. */
+static void int8_softmax_survives_large_scores(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < OC_N_ISAS; isa++) {
+        const oc_kernels *k = oc_kernels_for((oc_isa)isa);
+        if (!k)
+            continue;
+        const float s[6] = {3e38f, NAN, -3e38f, 3e38f, -INFINITY, 0.0f};
+        int8_t hi[6], lo[6];
+        float scale;
+        k->softmax_s8_row(s, NULL, 6, 6, hi, lo, &scale);
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(128 * hi[i] + lo[i], i % 3 == 0 ? 16383 : 0);
+        assert_true(scale == 1.0f / 32766.0f);
+    }
+}
+
 static void softmax_survives_large_scores(void **state)
 {
     (void)state;
@@ -578,6 +640,8 @@ int main(void)
         cmocka_unit_test(layernorm_backward_is_the_derivative),
         cmocka_unit_test(softmax_is_accurate),
         cmocka_unit_test(softmax_survives_large_scores),
+        cmocka_unit_test(int8_softmax_is_accurate),
+        cmocka_unit_test(int8_softmax_survives_large_scores),
         cmocka_unit_test(activation_backward_is_the_derivative),
         cmocka_unit_test(dot_and_axpy_are_accurate),
         cmocka_unit_test(adamw_follows_its_formula),
