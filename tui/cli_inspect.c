@@ -133,10 +133,10 @@ static void put_layers(oc_buf *out, const oc_json *j)
 {
     char text[64], last[64] = "";
     int l = 0, first = 0;
-    oc_buf_str(out, "\n  layers  heads    ffn  bits  sparsity\n");
+    oc_buf_str(out, "\n  layers  heads    ffn  bits  sparsity  attention\n");
     for (const oc_json *b = oc_json_first(oc_json_get(j, "layers")); b; b = oc_json_next(b), l++) {
-        snprintf(text, sizeof text, "%5.0f  %5.0f  %4.0f  %8.3f", num(b, "heads"), num(b, "ffn"),
-                 num(b, "bits"), num(b, "sparsity"));
+        snprintf(text, sizeof text, "%5.0f  %5.0f  %4.0f  %8.3f  %s", num(b, "heads"),
+                 num(b, "ffn"), num(b, "bits"), num(b, "sparsity"), str(b, "attention"));
         if (l > 0 && strcmp(text, last) != 0) {
             put_layer(out, first, l - 1, last);
             first = l;

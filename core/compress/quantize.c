@@ -28,6 +28,7 @@ oc_status oc_quant_opts_from(const oc_settings *s, oc_quant_opts *out, oc_err *e
                                .percentile = s->quant_percentile,
                                .embeddings = s->quant_embeddings,
                                .bits7 = s->quant_bits == 7,
+                               .attn_s8 = !strcmp(s->quant_attention, "int8"),
                                .head = s->quant_head};
         return OC_OK;
     }
@@ -382,6 +383,7 @@ oc_status oc_quantize_model(oc_job *job, oc_model *m, const oc_quant_opts *o, co
     oc_free(q);
     oc_free(scale);
     m->bits7 = rc == OC_OK && o->bits7;
+    m->attn_s8 = rc == OC_OK && o->attn_s8;
     return rc;
 }
 

@@ -23,6 +23,7 @@ typedef struct oc_quant_opts {
     oc_clip clip;
     double percentile; /* 50..100 */
     bool embeddings, head;
+    bool attn_s8;     /* attention multiplies int8 too (core/nn/attention_s8.c) */
     bool bits7;       /* matrices of 7 bits; embeddings, which nothing multiplies, keep 8 */
     const bool *keep; /* [layout.n] borrowed: parameters that stay f32 all the same; NULL: none */
 } oc_quant_opts;

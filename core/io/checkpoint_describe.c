@@ -120,6 +120,7 @@ static void write_layer(oc_jw *w, const facts *f, int32_t l)
     oc_jw_ki64(w, "ffn", m->dims.F[l]);
     oc_jw_kf64(w, "bits", (double)bits / (double)n);
     oc_jw_kf64(w, "sparsity", (double)zeros / (double)n);
+    oc_jw_kstr(w, "attention", oc_model_attn_is_s8(m, l) ? "int8" : "f32");
     oc_jw_close(w, '}');
 }
 

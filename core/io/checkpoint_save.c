@@ -130,8 +130,8 @@ static oc_status verify_config(const oc_config *c, const char *path, oc_err *err
     OC_TRY(oc_config_read(path, &back, err));
     bool same = same_dims(&back.dims, &c->dims) && back.multi_label == c->multi_label &&
                 back.lower_case == c->lower_case && back.max_len == c->max_len &&
-                back.pad_id == c->pad_id && back.bits7 == c->bits7 && !strcmp(back.task, c->task) &&
-                !strcmp(back.text_column, c->text_column) &&
+                back.pad_id == c->pad_id && back.bits7 == c->bits7 && back.attn_s8 == c->attn_s8 &&
+                !strcmp(back.task, c->task) && !strcmp(back.text_column, c->text_column) &&
                 !strcmp(back.label_column, c->label_column);
     for (int64_t i = 0; i < c->labels.n && same; i++)
         same = i < back.labels.n && !strcmp(back.labels.item[i], c->labels.item[i]);
@@ -179,6 +179,7 @@ static oc_status follow_model(oc_checkpoint *c, oc_err *err)
     for (int32_t i = 0; i < m->layout.n; i++)
         c->config.n_q8 += m->w[i].q != NULL;
     c->config.bits7 = m->bits7 && c->config.n_q8 > 0;
+    c->config.attn_s8 = m->attn_s8;
     return OC_OK;
 }
 

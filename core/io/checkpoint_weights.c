@@ -92,6 +92,7 @@ static oc_status make_model(oc_checkpoint *c, const oc__ckpt_map *map, uint64_t 
     oc_model *m = c->model;
     m->from = what;
     m->bits7 = c->config.bits7;
+    m->attn_s8 = c->config.attn_s8;
     c->config.n_q8 = 0;
     for (int32_t i = 0; i < m->layout.n; i++) {
         const oc__ckpt_source *s = &map->src[i];

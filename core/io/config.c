@@ -298,6 +298,11 @@ static oc_status read_ours(const reader *top, oc_config *c)
     OC_TRY(read_int_opt(&q, "tensors", 0, INT32_MAX, &c->n_q8));
     OC_TRY(read_int_opt(&q, "bits", 7, 8, &bits));
     c->bits7 = bits == 7;
+    char attention[64];
+    OC_TRY(read_text(&q, "attention", attention, sizeof attention));
+    c->attn_s8 = strcmp(attention, "int8") == 0;
+    if (!c->attn_s8 && *attention && strcmp(attention, "f32") != 0)
+        return unsupported(&q, "optimclm.quantized.attention", attention, "f32 or int8");
     return OC_OK;
 }
 
@@ -520,7 +525,7 @@ static void write_ours(oc_jw *w, const oc_config *c)
         oc_jw_kstr(w, "label_column", c->label_column);
         oc_jw_close(w, '}');
     }
-    if (c->n_q8 > 0) {
+    if (c->n_q8 > 0 || c->attn_s8) {
         oc_jw_key(w, "quantized");
         oc_jw_open(w, '{');
         oc_jw_ki64(w, "tensors", c->n_q8);
@@ -529,6 +534,7 @@ static void write_ours(oc_jw *w, const oc_config *c)
                    c->bits7 ? "int8, one scale per row, symmetric, -63..63; embeddings -127..127"
                             : "int8, one scale per row, symmetric, -127..127");
         oc_jw_kstr(w, "activations", "int8, one scale per row, at run time");
+        oc_jw_kstr(w, "attention", c->attn_s8 ? "int8" : "f32");
         oc_jw_close(w, '}');
     }
     oc_jw_close(w, '}');

@@ -29,6 +29,7 @@ typedef struct oc_config {
     int32_t pad_id; /* pad_token_id */
     int32_t n_q8;   /* tensors stored as int8; 0 = not quantized */
     bool bits7;     /* quantized.bits is 7: of those, matrices hold -63..63; else 8 */
+    bool attn_s8;   /* quantized.attention is "int8": its products are; else f32 */
 } oc_config;
 
 /*

@@ -107,27 +107,20 @@ typedef struct attn_job {
     int64_t words;       /* of randomness per (row, head) */
     bool cls;            /* one query row per note */
     int64_t cuts;        /* pieces of one head */
-    float scale;         /* 1 / sqrt(D) */
+    bool s8;             /* int8 products (forward) */
     float *dc, *dk, *dv; /* backward */
 } attn_job;
 
-/* One head of one note. */
-typedef struct head {
-    int64_t a, T, D;
-    int64_t ld, ld_q, ld_c; /* row strides of k and v, of q, of c */
-    int64_t k0;             /* first row of the note: keys, values */
-    int64_t q0, n_q;        /* first query row in its buffer, query rows */
-    const uint8_t *mask;    /* [T] or NULL */
-    const float *q, *k, *v; /* at the note's first row, at the head's first column */
-    float *c;               /* likewise; may be q */
-    parts p;
-} head;
-
-static head head_of(const attn_job *j, int64_t note, int64_t a, int worker)
+static oc__head head_of(const attn_job *j, int64_t note, int64_t a, int worker)
 {
     const oc__layer *y = j->y;
     int64_t D = j->b->m->dims.D;
-    head h = {.a = a, .D = D, .ld = y->ld, .ld_q = y->ld_q, .ld_c = y->ld_c};
+    oc__head h = {.a = a,
+                  .D = D,
+                  .ld = y->ld,
+                  .ld_q = y->ld_q,
+                  .ld_c = y->ld_c,
+                  .scale = 1.0f / sqrtf((float)D)};
     h.k0 = j->batch->start[note];
     h.T = j->batch->start[note + 1] - h.k0;
     h.q0 = j->cls ? note : h.k0;
@@ -137,47 +130,54 @@ static head head_of(const attn_job *j, int64_t note, int64_t a, int worker)
     h.k = y->kx + h.k0 * y->ld + a * D;
     h.v = y->vx + h.k0 * y->ld + a * D;
     h.c = y->c + h.q0 * y->ld_c + a * D;
-    lay_out(j->b->attn_scratch + worker * j->b->attn_floats, h.T, D, j->b->lim.train, &h.p);
+    h.scratch.base = (unsigned char *)(j->b->attn_scratch + worker * j->b->attn_floats);
+    h.scratch.size = (size_t)j->b->attn_floats * sizeof(float);
     return h;
 }
 
-/* S = (q / sqrt(D)) k^T for query rows [i0, i0 + n) into p.s. */
-static void scores(const attn_job *j, const head *h, int64_t i0, int64_t n)
+static float *scratch_of(const oc__head *h)
+{
+    return (float *)(void *)h->scratch.base;
+}
+
+/* S = (q / sqrt(D)) k^T for query rows [i0, i0 + n) into p->s. */
+static void scores(const oc__head *h, const parts *p, int64_t i0, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t d = 0; d < h->D; d++)
-            h->p.q[i * h->D + d] = j->scale * h->q[(i0 + i) * h->ld_q + d];
-    multiply(n, h->T, h->D, (oc_mat){h->p.q, h->D, 1}, h->p.kt, true, false, h->p.s,
-             stride_of(h->T));
+            p->q[i * h->D + d] = h->scale * h->q[(i0 + i) * h->ld_q + d];
+    multiply(n, h->T, h->D, (oc_mat){p->q, h->D, 1}, p->kt, true, false, p->s, stride_of(h->T));
 }
 
 /* Randomness of query row i of this head. */
-static int64_t first_word(const attn_job *j, const head *h, int64_t i)
+static int64_t first_word(const attn_job *j, const oc__head *h, int64_t i)
 {
     return ((h->k0 + i) * j->y->A + h->a) * j->words;
 }
 
 /* Query rows [from, to). */
-static void forward_head(const attn_job *j, const head *h, int64_t from, int64_t to)
+static void forward_head(const attn_job *j, const oc__head *h, int64_t from, int64_t to)
 {
     int64_t T = h->T, D = h->D, ld = stride_of(T), rows = block_rows(T);
     int64_t ld_c = round_up(D, oc_k->nr);
-    pack((oc_mat){h->k, 1, h->ld}, D, T, h->p.kt);
-    pack((oc_mat){h->v, h->ld, 1}, T, D, h->p.v_or_vt);
+    parts part, *p = &part;
+    lay_out(scratch_of(h), T, D, j->b->lim.train, p);
+    pack((oc_mat){h->k, 1, h->ld}, D, T, p->kt);
+    pack((oc_mat){h->v, h->ld, 1}, T, D, p->v_or_vt);
     for (int64_t i0 = from; i0 < to; i0 += rows) {
         int64_t n = OC_MIN(rows, to - i0);
-        scores(j, h, i0, n);
+        scores(h, p, i0, n);
         for (int64_t i = 0; i < n; i++) {
-            float *s = h->p.s + i * ld;
+            float *s = p->s + i * ld;
             float lse = oc_k->softmax_row(s, h->mask, T);
             if (j->y->lse)
                 j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a] = lse;
             if (j->drop.off)
                 oc__drop_row(&j->drop, first_word(j, h, i0 + i), T, s, s);
         }
-        multiply(n, D, T, (oc_mat){h->p.s, ld, 1}, h->p.v_or_vt, true, false, h->p.c, ld_c);
+        multiply(n, D, T, (oc_mat){p->s, ld, 1}, p->v_or_vt, true, false, p->c, ld_c);
         for (int64_t i = 0; i < n; i++)
-            memcpy(h->c + (i0 + i) * h->ld_c, h->p.c + i * ld_c, (size_t)D * sizeof *h->c);
+            memcpy(h->c + (i0 + i) * h->ld_c, p->c + i * ld_c, (size_t)D * sizeof *h->c);
     }
 }
 
@@ -186,9 +186,11 @@ static void forward_heads(void *ctx, int64_t begin, int64_t end, int worker)
     const attn_job *j = ctx;
     for (int64_t i = begin; i < end; i++) {
         int64_t whole = i / j->cuts, cut = i % j->cuts;
-        head h = head_of(j, whole / j->y->A, whole % j->y->A, worker);
+        oc__head h = head_of(j, whole / j->y->A, whole % j->y->A, worker);
         int64_t from = h.n_q * cut / j->cuts, to = h.n_q * (cut + 1) / j->cuts;
-        if (from < to)
+        if (from < to && j->s8)
+            oc__attn_s8_head(&h, from, to);
+        else if (from < to)
             forward_head(j, &h, from, to);
     }
 }
@@ -202,7 +204,7 @@ static attn_job job_of(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dr
                       .drop = oc__drop_at(drop, d->p_attn, l, OC__SITE_ATTN),
                       .words = oc__drop_words(d->P),
                       .cls = oc__is_cls(b, l),
-                      .scale = 1.0f / sqrtf((float)d->D)};
+                      .s8 = oc_model_attn_is_s8(b->m, l) && !b->lim.train};
 }
 
 void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop)
@@ -222,48 +224,50 @@ void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dro
  *   dP = m dP';  dS = P (dP - sum_j dP_j P_j) = P (m dP' - delta)
  * Leaves P' in s and dS / sqrt(D) in ds, so that dq = ds k and dk = ds^T q.
  */
-static void backward_row(const attn_job *j, const head *h, int64_t i, float lse, float delta,
-                         float *s, float *ds)
+static void backward_row(const attn_job *j, const oc__head *h, const parts *p, int64_t i, float lse,
+                         float delta, float *s, float *ds)
 {
-    float *m = j->drop.off ? h->p.mask : NULL;
+    float *m = j->drop.off ? p->mask : NULL;
     if (m)
         oc__drop_mask(&j->drop, first_word(j, h, i), h->T, m);
-    oc_k->softmax_bwd_row(s, ds, h->mask, m, h->T, lse, delta, j->scale);
+    oc_k->softmax_bwd_row(s, ds, h->mask, m, h->T, lse, delta, h->scale);
 }
 
 /* Query rows [i0, i0 + n): dv += P'^T dc, dk += dS^T q, and dq over dc. */
-static void backward_block(const attn_job *j, const head *h, int64_t i0, int64_t n, float *dk,
-                           float *dv)
+static void backward_block(const attn_job *j, const oc__head *h, const parts *p, int64_t i0,
+                           int64_t n, float *dk, float *dv)
 {
     int64_t T = h->T, D = h->D, AD = j->y->AD, ld = stride_of(T);
-    float *s = h->p.s, *ds = h->p.ds;
+    float *s = p->s, *ds = p->ds;
     float *dc = j->dc + (h->q0 + i0) * AD + h->a * D;
     const float *c = h->c + i0 * h->ld_c;
-    scores(j, h, i0, n);
-    multiply(n, T, D, (oc_mat){dc, AD, 1}, h->p.v_or_vt, true, false, ds, ld);
+    scores(h, p, i0, n);
+    multiply(n, T, D, (oc_mat){dc, AD, 1}, p->v_or_vt, true, false, ds, ld);
     for (int64_t i = 0; i < n; i++) {
         float lse = j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a];
         float delta = oc_k->dot(dc + i * AD, c + i * h->ld_c, D);
-        backward_row(j, h, i0 + i, lse, delta, s + i * ld, ds + i * ld);
+        backward_row(j, h, p, i0 + i, lse, delta, s + i * ld, ds + i * ld);
     }
-    pack((oc_mat){dc, AD, 1}, n, D, h->p.small);
-    multiply(T, D, n, (oc_mat){s, 1, ld}, h->p.small, false, i0 > 0, dv, AD);
-    pack((oc_mat){h->q + i0 * h->ld_q, h->ld_q, 1}, n, D, h->p.small);
-    multiply(T, D, n, (oc_mat){ds, 1, ld}, h->p.small, false, i0 > 0, dk, AD);
-    multiply(n, D, T, (oc_mat){ds, ld, 1}, h->p.kn, false, false, dc, AD);
+    pack((oc_mat){dc, AD, 1}, n, D, p->small);
+    multiply(T, D, n, (oc_mat){s, 1, ld}, p->small, false, i0 > 0, dv, AD);
+    pack((oc_mat){h->q + i0 * h->ld_q, h->ld_q, 1}, n, D, p->small);
+    multiply(T, D, n, (oc_mat){ds, 1, ld}, p->small, false, i0 > 0, dk, AD);
+    multiply(n, D, T, (oc_mat){ds, ld, 1}, p->kn, false, false, dc, AD);
 }
 
 static void backward_heads(void *ctx, int64_t begin, int64_t end, int worker)
 {
     const attn_job *j = ctx;
-    for (int64_t p = begin; p < end; p++) {
-        head h = head_of(j, p / j->y->A, p % j->y->A, worker);
+    for (int64_t w = begin; w < end; w++) {
+        oc__head h = head_of(j, w / j->y->A, w % j->y->A, worker);
         int64_t rows = block_rows(h.T), at = h.k0 * j->y->AD + h.a * h.D;
-        pack((oc_mat){h.k, 1, h.ld}, h.D, h.T, h.p.kt);
-        pack((oc_mat){h.v, 1, h.ld}, h.D, h.T, h.p.v_or_vt);
-        pack((oc_mat){h.k, h.ld, 1}, h.T, h.D, h.p.kn);
+        parts p;
+        lay_out(scratch_of(&h), h.T, h.D, true, &p);
+        pack((oc_mat){h.k, 1, h.ld}, h.D, h.T, p.kt);
+        pack((oc_mat){h.v, 1, h.ld}, h.D, h.T, p.v_or_vt);
+        pack((oc_mat){h.k, h.ld, 1}, h.T, h.D, p.kn);
         for (int64_t i = 0; i < h.n_q; i += rows)
-            backward_block(j, &h, i, OC_MIN(rows, h.n_q - i), j->dk + at, j->dv + at);
+            backward_block(j, &h, &p, i, OC_MIN(rows, h.n_q - i), j->dk + at, j->dv + at);
     }
 }
 

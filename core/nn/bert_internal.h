@@ -186,6 +186,23 @@ bool oc__look_at_rest(const oc_model *m) OC_NODISCARD;
 /* oc_bert_forward; false as oc__pack_layer where weights are packed when met. */
 bool oc__forward(oc_bert *b, const oc_batch *batch, const oc_dropout *drop, float *logits);
 
+/* One head of one note. */
+typedef struct oc__head {
+    int64_t a, T, D;
+    int64_t ld, ld_q, ld_c; /* row strides of k and v, of q, of c */
+    int64_t k0;             /* first row of the note: keys, values */
+    int64_t q0, n_q;        /* first query row in its buffer, query rows */
+    float scale;            /* 1 / sqrt(D) */
+    const uint8_t *mask;    /* [T] or NULL */
+    const float *q, *k, *v; /* at the note's first row, at the head's first column */
+    float *c;               /* likewise; may be q */
+    oc_arena scratch;       /* the worker's, nothing used */
+} oc__head;
+
+/* The same with int8 products (attention_s8.c), as oc_model_attn_is_s8 says; no training. */
+int64_t oc__attn_s8_floats(int64_t T, int64_t D);                   /* scratch of one worker */
+void oc__attn_s8_head(const oc__head *h, int64_t from, int64_t to); /* query rows [from, to) */
+
 /* Attention of one layer over a batch (attention.c). */
 int64_t oc__attn_floats(int64_t T, int64_t D, bool train); /* scratch of one worker */
 void oc__attn_forward(oc_bert *b, int32_t l, const oc_batch *batch, const oc_dropout *drop);

@@ -308,6 +308,8 @@ static void place(oc_bert *b, oc_arena *a)
     b->pooled_drop = b->lim.train ? OC_PUSH(a, float, B *H) : b->pooled;
     place_blocks(b, a, w);
     b->attn_floats = oc__attn_floats(b->lim.max_T, d->D, b->lim.train);
+    if (oc_model_attn_is_s8(b->m, 0) && !b->lim.train)
+        b->attn_floats = OC_MAX(b->attn_floats, oc__attn_s8_floats(b->lim.max_T, d->D));
     b->attn_scratch = OC_PUSH(a, float, b->workers * b->attn_floats);
 }
 

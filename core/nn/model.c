@@ -155,6 +155,7 @@ oc_status oc_model_share(const oc_model *m, oc_model **out, oc_err *err)
     }
     d->from = m->from;
     d->bits7 = m->bits7;
+    d->attn_s8 = m->attn_s8;
     *out = d;
     return OC_OK;
 }
@@ -314,6 +315,11 @@ void oc_model_init_head(oc_model *m, bool pooler, uint64_t seed)
             (pooler && (k == OC_P_POOL_W || k == OC_P_POOL_B)))
             init_param(m, i, seed);
     }
+}
+
+bool oc_model_attn_is_s8(const oc_model *m, int32_t layer)
+{
+    return m->attn_s8 && layer < m->dims.L - 1;
 }
 
 const oc_weight *oc_model_at(const oc_model *m, oc_kind k, int32_t layer)

@@ -35,6 +35,7 @@ typedef struct oc_model {
     float *slab;      /* owned [layout.n_floats]; ranges of quantized parameters are not used */
     oc_weight *w;     /* owned [layout.n], same order as layout.param */
     bool bits7;       /* quantized matrices are of 7 bits, -63..63; embeddings are not */
+    bool attn_s8;     /* attention multiplies int8 too, see oc_model_attn_is_s8 */
     const char *from; /* borrowed as the weights are: the file they lie in, for messages; or NULL */
 } oc_model;
 
@@ -75,6 +76,12 @@ void oc_model_init(oc_model *m, uint64_t seed);
 /* Only pooler (if asked) and classifier. */
 void oc_model_init_head(oc_model *m, bool pooler, uint64_t seed);
 
+/*
+ * Does this layer multiply int8 in its attention (core/nn/attention_s8.c), in inference? The last one
+ * of a model never does: as a rule one query a note goes on there, too few to pay for packing keys
+ * and values. Nor where more go on (keep_hidden), so that logits are the same bits.
+ */
+bool oc_model_attn_is_s8(const oc_model *m, int32_t layer);
 const oc_weight *oc_model_at(const oc_model *m, oc_kind k, int32_t layer);
 bool oc_model_is_f32(const oc_model *m);
 int64_t oc_model_params(const oc_model *m);

@@ -139,6 +139,9 @@ static void test_forward(void **state)
     check_forward(some);
     quantize_all(m);
     check_forward(m);
+    m->attn_s8 = some->attn_s8 = true;
+    check_forward(m);
+    check_forward(some);
     oc_model_free(some);
     oc_model_free(m);
 }
@@ -247,6 +250,9 @@ static void test_alone(void **state)
     check_alone(some);
     quantize_all(m);
     check_alone(m);
+    m->attn_s8 = some->attn_s8 = true;
+    check_alone(m);
+    check_alone(some);
     oc_model_free(some);
     oc_model_free(m);
 }
@@ -282,11 +288,8 @@ static void test_packing_is_told(void **state)
 }
 
 /* What a masked key holds cannot be seen by any other row. */
-static void test_masked_keys(void **state)
+static void check_masked_keys(const oc_model *m)
 {
-    (void)state;
-    oc_dims d = wide_dims();
-    oc_model *m = tiny_model(&d, 4);
     notes n;
     float z[NOTES * 3], z2[NOTES * 3];
     make_notes(&n);
@@ -306,6 +309,17 @@ static void test_masked_keys(void **state)
     oc_bert_forward(b, &n.batch, NULL, z2);
     assert_memory_not_equal(z, z2, sizeof z);
     oc_bert_free(b);
+}
+
+static void test_masked_keys(void **state)
+{
+    (void)state;
+    oc_dims d = wide_dims();
+    oc_model *m = tiny_model(&d, 4);
+    check_masked_keys(m);
+    quantize_all(m);
+    m->attn_s8 = true;
+    check_masked_keys(m);
     oc_model_free(m);
 }
 
@@ -359,6 +373,9 @@ static void test_isas(void **state)
     check_isas(m);
     quantize_all(m);
     check_isas(m);
+    m->attn_s8 = true;
+    check_isas(m);
+    m->attn_s8 = false;
     for (int32_t i = 0; i < m->layout.n; i++) // all of 7 bits
         for (int64_t k = 0; m->w[i].q && k < m->layout.param[i].n; k++)
             ((int8_t *)m->w[i].own)[k] /= 2;
@@ -389,18 +406,21 @@ static void test_int8_is_near_f32(void **state)
     oc_bert *b = new_bert(m, false, false);
     oc_bert_forward(b, &n.batch, NULL, z);
     oc_bert_free(b);
-    quantize_all(m);
-    b = new_bert(m, false, false);
-    oc_bert_forward(b, &n.batch, NULL, z8);
-    oc_bert_free(b);
-    double worst = 0.0, largest = 0.0;
-    for (int i = 0; i < NOTES * 3; i++) {
-        double e = (double)z[i] - (double)z8[i];
-        worst = OC_MAX(worst, e < 0 ? -e : e);
-        largest = OC_MAX(largest, z[i] < 0 ? -(double)z[i] : (double)z[i]);
+    double largest = 0.0;
+    for (int i = 0; i < NOTES * 3; i++)
+        largest = fmax(largest, fabs((double)z[i]));
+    for (int attn_s8 = 0; attn_s8 < 3; attn_s8++) {
+        m->attn_s8 = attn_s8 != 1;
+        if (attn_s8 == 1)
+            quantize_all(m);
+        b = new_bert(m, false, false);
+        oc_bert_forward(b, &n.batch, NULL, z8);
+        oc_bert_free(b);
+        double worst = apart(z, z8, NOTES * 3);
+        print_message("%s, %s attention: logits up to %.2f, moved by at most %.4f\n",
+                      attn_s8 ? "int8" : "f32", m->attn_s8 ? "int8" : "f32", largest, worst);
+        assert_true(worst > 0.0 && worst < (attn_s8 ? 0.05 : 0.01) * largest);
     }
-    print_message("logits up to %.2f, moved by at most %.3f\n", largest, worst);
-    assert_true(worst > 0.0 && worst < 0.05 * largest);
     oc_model_free(m);
 }
 

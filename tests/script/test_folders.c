@@ -52,8 +52,8 @@ static void inspect_says_all(void **state)
     assert_int_equal(r.rc, 0);
     assert_non_null(strstr(r.out, "model.safetensors (safetensors): 57 tensors, F32"));
     assert_non_null(strstr(r.out, "vocab.txt, tokenizer_config.json"));
-    assert_non_null(strstr(r.out, "     0-1      2     24    32     0.000\n"));
-    assert_non_null(strstr(r.out, "       2      2     20    32     0.000\n"));
+    assert_non_null(strstr(r.out, "     0-1      2     24    32     0.000  f32\n"));
+    assert_non_null(strstr(r.out, "       2      2     20    32     0.000  f32\n"));
     assert_null(strstr(r.out, "query"));
     for (const char *at = r.out, *end; (end = strchr(at, '\n')); at = end + 1)
         assert_true(end - at <= 80 || at == r.out); // a path may be long

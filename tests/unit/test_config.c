@@ -215,7 +215,7 @@ static void ours(void **state)
     assert_int_equal(c.lower_case, 0);
     assert_int_equal(c.max_len, 128);
     assert_int_equal(c.n_q8, 7);
-    assert_false(c.bits7);
+    assert_false(c.bits7 || c.attn_s8);
     assert_string_equal(c.task, "mortality");
     assert_string_equal(c.text_column, "text");
     assert_string_equal(c.label_column, "died");
@@ -271,6 +271,10 @@ static void refusals(void **state)
         {"\"position_embedding_type\": \"relative_key\"", OC_UNSUPPORTED, "relative_key"},
         {"\"is_decoder\": true", OC_UNSUPPORTED, "is_decoder"},
         {"\"is_decoder\": 1", OC_FORMAT, "is_decoder must be true or false"},
+        {"\"optimclm\": {\"format\": 1, \"quantized\": {\"attention\": \"fp8\"}}", OC_UNSUPPORTED,
+         "optimclm.quantized.attention \"fp8\" is not supported; f32 or int8 was expected"},
+        {"\"optimclm\": {\"format\": 1, \"quantized\": {\"attention\": 8}}", OC_FORMAT,
+         "optimclm.quantized.attention must be a string"},
         {"\"hidden_act\": \"swish\"", OC_UNSUPPORTED, "hidden_act \"swish\""},
         {"\"layer_norm_eps\": 0", OC_FORMAT, "layer_norm_eps"},
         {"\"layer_norm_eps\": \"x\"", OC_FORMAT, "layer_norm_eps"},
@@ -346,6 +350,7 @@ static oc_config uneven(void)
         .pad_id = 0,
         .n_q8 = 4,
         .bits7 = true,
+        .attn_s8 = true,
     };
     assert_int_equal(oc_strlist_add(&c.labels, "0038", 4, NULL), OC_OK);
     assert_int_equal(oc_strlist_add(&c.labels, "h\xc3\xa9 \"x\"", 7, NULL), OC_OK);
@@ -364,6 +369,7 @@ static void assert_same(const oc_config *a, const oc_config *b)
     assert_int_equal(a->pad_id, b->pad_id);
     assert_int_equal(a->n_q8, b->n_q8);
     assert_int_equal(a->bits7, b->bits7);
+    assert_int_equal(a->attn_s8, b->attn_s8);
     assert_string_equal(a->task, b->task);
     assert_string_equal(a->text_column, b->text_column);
     assert_string_equal(a->label_column, b->label_column);

@@ -271,8 +271,9 @@ static void test_model(void **state)
     check_model(&dims, true);
 }
 
-/* Saved and loaded back it is what it was, and computes the same logits on every ISA. */
-static void test_7_bits_on_disk(void **state)
+/* Of 7 bits and with int8 attention: saved and loaded back it is what it was, and computes the same
+ * logits on every ISA. */
+static void test_choices_on_disk(void **state)
 {
     (void)state;
     recorder *r = recorder_new();
@@ -282,16 +283,18 @@ static void test_7_bits_on_disk(void **state)
     oc_encoded e;
     oc_quant_opts o = MAX;
     char path[OC_PATH_MAX];
-    o.bits7 = true;
+    o.bits7 = o.attn_s8 = true;
     OK(oc_quantize_model(NULL, c->model, &o, "q", &err));
     OK(oc_path_join(path, r->job.workdir, "seven", &err));
     OK(oc_checkpoint_save(c, path, NULL, &err));
-    assert_true(c->config.bits7);
+    assert_true(c->config.bits7 && c->config.attn_s8);
     OK(oc_checkpoint_load(path, 0, 0, &back, &err));
-    assert_true(back->config.bits7 && back->model->bits7);
+    assert_true(back->config.bits7 && back->model->bits7 && back->model->attn_s8);
     oc_buf told = {0};
     OK(oc_checkpoint_describe(back, &told, &err));
     assert_non_null(strstr(told.data, "\"bits\": 7,"));
+    assert_non_null(strstr(told.data, "\"attention\": \"int8\"}, {"));
+    assert_non_null(strstr(told.data, "\"attention\": \"f32\"}]"));
     oc_buf_release(&told);
     OK(oc_encode_all(NULL, &d, c->tok, 24, &e, &err));
     float ref[20 * 3], logits[20 * 3];
@@ -439,10 +442,10 @@ static void test_drift(void **state)
         const oc_ev_drift *v = &event_at(r, OC_EV_drift_T, i)->u.drift;
         assert_true(v->max_err > 0 && v->sqnr_db > 15 && v->sqnr_db < 60);
     }
-    // What 7 bits cost is seen, in the layers and not in the embeddings.
+    // What 7 bits and int8 attention cost is seen, in the layers and not in the embeddings.
     oc_model *seven;
     oc_quant_opts o7 = MAX;
-    o7.bits7 = true;
+    o7.bits7 = o7.attn_s8 = true;
     OK(oc_model_dup(c->model, &seven, &err));
     OK(oc_quantize_model(NULL, seven, &o7, "q", &err));
     OK(oc_quantize_drift(&r->job, c->model, seven, &e, 1000, "seven", &err));
@@ -476,6 +479,8 @@ static void test_options(void **state)
     assert_int_equal(o.clip, OC_CLIP_MAX);
     assert_true(o.embeddings && o.head);
     assert_false(o.bits7);
+    assert_false(o.attn_s8);
+    OK(oc_settings_set(&s, "quant.attention", "int8", &err));
     OK(oc_settings_set(&s, "quant.bits", "7", &err));
     FAILS(OC_USAGE, "quant.bits", oc_settings_set(&s, "quant.bits", "6", &err));
     FAILS(OC_USAGE, "quant.bits", oc_settings_set(&s, "quant.bits", "9", &err));
@@ -483,7 +488,7 @@ static void test_options(void **state)
     OK(oc_settings_set(&s, "quant.embeddings", "off", &err));
     OK(oc_quant_opts_from(&s, &o, &err));
     assert_int_equal(o.clip, OC_CLIP_MSE);
-    assert_true(o.bits7);
+    assert_true(o.bits7 && o.attn_s8);
     assert_false(o.embeddings);
     oc_strlcpy(s.quant_clip, "entropy", sizeof s.quant_clip);
     FAILS(OC_USAGE, "entropy", oc_quant_opts_from(&s, &o, &err));
@@ -501,7 +506,7 @@ int main(void)
         cmocka_unit_test(test_mse_clips_an_outlier),
         cmocka_unit_test(test_model),
         cmocka_unit_test_prestate(test_model, &as_distilbert),
-        cmocka_unit_test(test_7_bits_on_disk),
+        cmocka_unit_test(test_choices_on_disk),
         cmocka_unit_test(test_what_is_quantized),
         cmocka_unit_test(test_zeros_survive),
         cmocka_unit_test(test_same_for_any_threads),
