@@ -207,8 +207,9 @@ bench: $(BIN) $(BENCHES)
 	@BUILD=$(BUILD) tests/bench/bench.sh $(ARGS)
 bench-table: $(BENCHES)
 	@$(BUILD)/tests/bench/bench_models --print $(BUILD)/bench-rows.jsonl
+# ARGS="ROUNDS ISA WORD": so many rounds, of one instruction set, of lines with that word.
 bench-kernels: $(BENCHES)
-	@$(BUILD)/tests/bench/bench_kernels
+	@$(BUILD)/tests/bench/bench_kernels $(ARGS)
 # About a minute. ARGS="--data TABLE --text COLUMN", or a model folder instead of the made one.
 bench-paper: $(BIN)
 	@$(BIN) bench --paper --seconds 20 $(ARGS)

@@ -4,7 +4,9 @@
  * Medians over rounds; a round runs every line once, so a slow moment of the machine hits all
  * lines alike. One thread unless OC_BENCH_THREADS says otherwise. A product counts 2 M N K
  * operations; the attention lines include the packing of both sides. Beside each product stands its
- * best round's share of what the multipliers alone do (peak.h), per thread.
+ * share of what the multipliers alone do (peak.h), per thread: the best single run over the best run
+ * of the peak's loop, both tried in every round, since on shared machines either may run at half its
+ * rate for seconds.
  * Usage: bench_kernels [ROUNDS [ISA [WORD]]]   (default 15, all ISAs, all lines; WORD: only lines
  * whose name contains it or whose shape starts with it)
  */
@@ -37,7 +39,13 @@ struct line {
     int8_t *q, *w, *panels;
     int64_t n_panels, turn;  /* panels: copies of the packed weights */
     double rate[MAX_ROUNDS]; /* 1e9 operations per second */
+    double best, peak;       /* of single runs; of the multipliers, 0: not known */
 };
+
+static bool is_s8(const line *l)
+{
+    return strncmp(l->what, "s8", 2) == 0;
+}
 
 static void *must(void *p)
 {
@@ -234,7 +242,7 @@ static void line_init(line *l)
     oc_pack_f32((oc_mat){l->b, 1, K}, &l->pb);
     int64_t Kp = (OC_MAX(K, N) + 31) / 32 * 32;
     l->q = must(oc_alloc((size_t)(OC_MAX(M, 1) * Kp)));
-    if (strncmp(l->what, "s8", 2) == 0) {
+    if (is_s8(l)) {
         int top = l->run == run_s8_7 ? 63 : 127;
         Kp = (K + 31) / 32 * 32;
         l->w = must(oc_alloc((size_t)(N * K)));
@@ -259,15 +267,30 @@ static void line_init(line *l)
     l->repeat = OC_MAX(1, 2000000 / OC_MAX(t, 1));
 }
 
+/* What this thread's multipliers do now. */
+static double peak_of(const line *l)
+{
+    return l->K == 0 ? 0.0 : is_s8(l) ? oc_peak_s8(l->isa) : oc_peak_f32(l->isa);
+}
+
+static double rate(const line *l, int64_t ns)
+{
+    return l->ops / (double)OC_MAX(ns, 1);
+}
+
 static void line_round(line *l, int round)
 {
     oc_k = oc_kernels_for(l->isa);
+    l->peak = OC_MAX(l->peak, peak_of(l) * oc_par_workers());
     l->run(l); // caches hold this line's data
-    int64_t t = oc_now_ns();
-    for (int64_t i = 0; i < l->repeat; i++)
+    int64_t start = oc_now_ns(), t = start;
+    for (int64_t i = 0; i < l->repeat; i++) {
         l->run(l);
-    t = oc_now_ns() - t;
-    l->rate[round] = l->ops * (double)l->repeat / (double)OC_MAX(t, 1);
+        int64_t now = oc_now_ns();
+        l->best = OC_MAX(l->best, rate(l, now - t));
+        t = now;
+    }
+    l->rate[round] = rate(l, (t - start) / l->repeat);
 }
 
 static int by_value(const void *a, const void *b)
@@ -275,8 +298,6 @@ static int by_value(const void *a, const void *b)
     const double *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
-
-static double peaks[OC_N_ISAS][2]; /* f32, int8 */
 
 static void line_print(line *l, int rounds)
 {
@@ -287,12 +308,13 @@ static void line_print(line *l, int rounds)
                  (long long)l->K);
     else
         snprintf(shape, sizeof shape, "%lldx%lld", (long long)l->M, (long long)l->N);
-    bool s8 = strstr(l->what, "s8") != NULL;
-    double best = l->rate[rounds - 1], peak = peaks[l->isa][s8] * oc_par_workers();
     printf("%-10s %-24s %-14s %8.2f %8.2f  %s", oc_isa_name(l->isa), l->what, shape,
-           l->rate[rounds / 2], best, l->K ? (s8 ? "GOP/s" : "GFLOP/s") : "Gelem/s");
-    if (l->K && peak > 0)
-        printf("  %3.0f %%", 100.0 * best / peak);
+           l->rate[rounds / 2], l->best,
+           !l->K      ? "Gelem/s"
+           : is_s8(l) ? "GOP/s"
+                      : "GFLOP/s");
+    if (l->peak > 0)
+        printf("  %3.0f %%", 100.0 * l->best / l->peak);
     printf("\n");
 }
 
@@ -412,14 +434,12 @@ int main(int argc, char **argv)
             line_round(&lines[i], r);
     for (int i = 0; i < n_lines; i++) {
         oc_isa isa = lines[i].isa;
-        if (i == 0 || isa != lines[i - 1].isa) {
-            peaks[isa][0] = oc_peak_f32(isa);
-            peaks[isa][1] = oc_peak_s8(isa);
-            printf("%-10s peak per thread: %.0f GFLOP/s f32, %.0f GOP/s int8\n", oc_isa_name(isa),
-                   peaks[isa][0], peaks[isa][1]);
-        }
+        if (i == 0 || isa != lines[i - 1].isa)
+            printf("%-10s peak per thread, now: %.0f GFLOP/s f32, %.0f GOP/s int8\n",
+                   oc_isa_name(isa), oc_peak_f32(isa), oc_peak_s8(isa));
     }
-    printf("%s, %d thread(s), median and best of %d rounds\n", cpu, oc_par_workers(), rounds);
+    printf("%s, %d thread(s), median of %d rounds, best run, its share of the peak\n", cpu,
+           oc_par_workers(), rounds);
     for (int i = 0; i < n_lines; i++)
         line_print(&lines[i], rounds);
     return 0;

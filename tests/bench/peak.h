@@ -79,12 +79,13 @@ static inline void oc_peak_amx(int64_t n)
                      : "cc", "memory");
 }
 
-/* 1e9 operations per second (a multiply-add counts two), best of five; 0 where it has no loop. */
+/* 1e9 operations per second (a multiply-add counts two), best of three short runs; 0 where it has no
+ * loop. */
 static inline double oc_peak_rate(void (*loop)(int64_t), double ops_per_round)
 {
     double best = 0.0;
-    const int64_t n = 200000;
-    for (int i = 0; loop && i < 5; i++) {
+    const int64_t n = 20000;
+    for (int i = 0; loop && i < 3; i++) {
         int64_t t = oc_now_ns();
         loop(n);
         t = oc_now_ns() - t;
