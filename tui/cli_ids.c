@@ -3,8 +3,27 @@
 #include "core/io/checkpoint.h"
 #include "core/io/reference.h"
 
+static void note_done(void *ctx, int64_t done, int64_t notes)
+{
+    oc_cli_passes *n = ctx;
+    if (done == 1) {
+        oc_meter_start(&n->notes, &n->job, "the network", "notes", notes);
+        n->notes.quiet_ns = 1000000000;
+    }
+    oc_meter_at(&n->notes, done);
+}
+
+void oc_cli_passes_start(oc_cli_passes *n)
+{
+    n->job = (oc_job){.emit = oc_cli_progress};
+    oc_pack_meter_start(&n->packing, &n->job);
+    n->watch = (oc_notes_watch){.fn = note_done, .ctx = n, .packing = &n->packing.watch};
+}
+
 int oc_cli_predict_ids(oc_cli *c)
 {
+    oc_cli_passes progress;
+    oc_cli_passes_start(&progress);
     oc_err err = {0};
     oc_checkpoint *k = NULL;
     oc_id_notes notes = {0};
@@ -14,7 +33,8 @@ int oc_cli_predict_ids(oc_cli *c)
     if (st == OC_OK)
         st = oc_id_notes_read(c->ids, &k->model->dims, &notes, &err);
     if (st == OC_OK)
-        st = oc_outputs_compute(k->model, &notes, c->hidden != NULL, &o, &err);
+        st = oc_outputs_compute(k->model, &notes, c->hidden != NULL, &progress.watch, &o, &err);
+    oc_cli_progress_end();
     if (st == OC_OK && c->hidden)
         st = oc_outputs_write(&o, &notes, c->hidden, &err);
     if (st == OC_OK) {

@@ -5,6 +5,8 @@
 #ifndef OC_TUI_CLI_IDS_H
 #define OC_TUI_CLI_IDS_H
 
+#include "core/compress/encode.h"
+#include "core/io/predict_ids.h"
 #include "tui/cli.h"
 
 typedef struct oc_predictions {
@@ -17,6 +19,15 @@ typedef struct oc_predictions {
 
 /* One line per note: JSON with id, logits, probs; else the id and its probabilities. */
 int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p);
+
+/* Progress lines while weights are packed and notes go through the network one by one. */
+typedef struct oc_cli_passes {
+    oc_job job;
+    oc_pack_meter packing;
+    oc_meter notes;
+    oc_notes_watch watch; /* points to this */
+} oc_cli_passes;
+void oc_cli_passes_start(oc_cli_passes *n);
 
 /*
  * predict MODEL --ids FILE.jsonl [--hidden OUT.safetensors]: logits on standard output; the file is a

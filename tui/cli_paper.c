@@ -272,7 +272,12 @@ static oc_status compare(comparison *x, oc_err *err)
 {
     oc_watch *w = NULL;
     OC_TRY(oc_watch_begin("", getpid(), &w, err));
+    oc_job line = {.emit = oc_cli_progress};
+    oc_pack_meter packing;
+    oc_pack_meter_start(&packing, &line);
+    x->p.watch = &packing.watch;
     oc_status st = oc_paper_measure(&x->p, err);
+    oc_cli_progress_end();
     oc_machine m;
     oc_watch_end(w, &m);
     if (st == OC_OK)

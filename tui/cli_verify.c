@@ -7,7 +7,7 @@
 #include "core/base/json.h"
 #include "core/io/checkpoint.h"
 #include "core/measure/verify.h"
-#include "tui/cli.h"
+#include "tui/cli_ids.h"
 
 typedef struct verdict {
     const char *model, *reference, *precision;
@@ -96,6 +96,8 @@ int oc_cli_verify(oc_cli *c)
     oc_checkpoint *k = NULL;
     oc_reference ref = {0};
     verdict x = {.model = c->arg.item[1], .reference = c->arg.item[2]};
+    oc_cli_passes progress;
+    oc_cli_passes_start(&progress);
     // Without a classifier, all but the logits can be compared.
     oc_status st = oc_cli_load(x.model, 2, &k, &err);
     if (st == OC_OK)
@@ -104,7 +106,8 @@ int oc_cli_verify(oc_cli *c)
         st = OC_FAIL(&err, OC_STATE, "%s has logits, but %s has no trained classifier", x.reference,
                      x.model);
     if (st == OC_OK)
-        st = oc_verify_run(k->model, &ref, &x.v, &err);
+        st = oc_verify_run(k->model, &ref, &progress.watch, &x.v, &err);
+    oc_cli_progress_end();
     int rc;
     if (st == OC_OK) {
         bool f32 = oc_model_is_f32(k->model);

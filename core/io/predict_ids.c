@@ -218,9 +218,13 @@ oc_status oc_id_notes_read(const char *path, const oc_dims *d, oc_id_notes *out,
 }
 
 oc_status oc_id_notes_run(const oc_model *m, const oc_id_notes *t, bool keep_hidden,
-                          oc_id_notes_fn fn, void *ctx, oc_err *err)
+                          const oc_notes_watch *watch, oc_id_notes_fn fn, void *ctx, oc_err *err)
 {
-    oc_limits lim = {.max_B = 1, .max_N = t->max_T, .max_T = t->max_T, .keep_hidden = keep_hidden};
+    oc_limits lim = {.max_B = 1,
+                     .max_N = t->max_T,
+                     .max_T = t->max_T,
+                     .keep_hidden = keep_hidden,
+                     .watch = watch ? watch->packing : NULL};
     oc_bert *b;
     float *logits = oc_calloc((size_t)m->dims.K, sizeof *logits);
     if (!logits)
@@ -244,6 +248,8 @@ oc_status oc_id_notes_run(const oc_model *m, const oc_id_notes *t, bool keep_hid
             break;
         oc_bert_forward(b, &batch, NULL, logits);
         st = fn(ctx, i, n, b, logits, err);
+        if (watch && st == OC_OK)
+            watch->fn(watch->ctx, i + 1, t->n);
     }
     oc_bert_free(b);
     oc_free(logits);

@@ -56,16 +56,25 @@ oc_status oc_id_notes_add(oc_id_notes *t, const oc_dims *d, int64_t T, const int
                           const int64_t *types, const int64_t *mask, const char *what,
                           oc_err *err) OC_NODISCARD;
 
+/* Told how many notes are done, from the engine thread. */
+typedef struct oc_notes_watch {
+    void (*fn)(void *ctx, int64_t done, int64_t notes);
+    void *ctx;
+    const oc_pack_watch *packing; /* before the first note; NULL: nobody asks */
+} oc_notes_watch;
+
 /*
  * Run the network on one note after the other: comparing wants exactness and little memory, not
  * speed.
  *   keep_hidden  whether oc_bert_hidden has every layer's output
+ *   watch        NULL: nobody asks
  *   fn           called after each forward: note i of n rows; logits f32 [K]
  * Returns OC_OK, as oc_bert_new and oc_batch_check, and what fn returns. Threads: the engine thread.
  */
 typedef oc_status (*oc_id_notes_fn)(void *ctx, int64_t i, int64_t n, const oc_bert *b,
                                     const float *logits, oc_err *err);
 oc_status oc_id_notes_run(const oc_model *m, const oc_id_notes *t, bool keep_hidden,
-                          oc_id_notes_fn fn, void *ctx, oc_err *err) OC_NODISCARD;
+                          const oc_notes_watch *watch, oc_id_notes_fn fn, void *ctx,
+                          oc_err *err) OC_NODISCARD;
 
 #endif

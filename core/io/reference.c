@@ -317,13 +317,13 @@ static oc_status keep(void *ctx, int64_t i, int64_t n, const oc_bert *b, const f
     return OC_OK;
 }
 
-oc_status oc_outputs_compute(const oc_model *m, const oc_id_notes *t, bool hidden, oc_outputs *out,
-                             oc_err *err)
+oc_status oc_outputs_compute(const oc_model *m, const oc_id_notes *t, bool hidden,
+                             const oc_notes_watch *watch, oc_outputs *out, oc_err *err)
 {
     oc_outputs o;
     oc_status rc = outputs_init(&o, &m->dims, t, hidden, err);
     if (rc == OC_OK)
-        rc = oc_id_notes_run(m, t, hidden, keep, &o, err);
+        rc = oc_id_notes_run(m, t, hidden, watch, keep, &o, err);
     if (rc == OC_OK)
         *out = o;
     else

@@ -67,8 +67,9 @@ typedef struct oc_outputs {
     float *logits; /* owned [B,K] */
 } oc_outputs;
 
-/* OC_OK, OC_NOMEM, and as oc_id_notes_run. out: owned, oc_outputs_release(). */
-oc_status oc_outputs_compute(const oc_model *m, const oc_id_notes *t, bool hidden, oc_outputs *out,
+/* watch: NULL, nobody asks. OC_OK, OC_NOMEM, and as oc_id_notes_run. out: owned, oc_outputs_release(). */
+oc_status oc_outputs_compute(const oc_model *m, const oc_id_notes *t, bool hidden,
+                             const oc_notes_watch *watch, oc_outputs *out,
                              oc_err *err) OC_NODISCARD;
 /* A reference, padded: input_ids, attention_mask and token_type_ids I64, outputs F32. hidden must be
  * there. OC_OK, OC_IO, OC_NOMEM. */

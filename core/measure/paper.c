@@ -145,7 +145,8 @@ static oc_status run_round(const race *r, round_times *t, int32_t i, oc_err *err
 static oc_status open_race(race *r, oc_err *err)
 {
     const oc_paper *p = r->p;
-    oc_limits lim = {.max_B = 1, .max_N = OC_PAPER_TOKENS, .max_T = OC_PAPER_TOKENS};
+    oc_limits lim = {
+        .max_B = 1, .max_N = OC_PAPER_TOKENS, .max_T = OC_PAPER_TOKENS, .watch = p->watch};
     OC_TRY(oc_bert_new(p->model, &lim, &r->model, err));
     OC_TRY(oc_bert_new(p->teacher, &lim, &r->teacher, err));
     int32_t K = OC_MAX(p->model->dims.K, p->teacher->dims.K);

@@ -35,11 +35,12 @@ typedef struct oc_paper {
     double budget_ms;        /* in: three rounds are run at least */
     int (*stop)(void *);     /* in: polled between notes; non-zero: OC_CANCELLED; or NULL */
     void *ctx;
-    oc_paper_time ensemble; /* out: by the peer; NaN without */
-    oc_paper_time own;      /* out: the ensemble by this program */
-    oc_paper_time on_notes; /* out: the model on the notes, each at its own length */
-    oc_paper_time full;     /* out: the model on 512 tokens */
-    int32_t rounds;         /* out */
+    const oc_pack_watch *watch; /* in: borrowed; NULL: nobody asks */
+    oc_paper_time ensemble;     /* out: by the peer; NaN without */
+    oc_paper_time own;          /* out: the ensemble by this program */
+    oc_paper_time on_notes;     /* out: the model on the notes, each at its own length */
+    oc_paper_time full;         /* out: the model on 512 tokens */
+    int32_t rounds;             /* out */
 } oc_paper;
 
 /* OC_NOMEM, OC_SHAPE, OC_CANCELLED, OC_STATE (the peer refused or died: its reason). */

@@ -49,7 +49,8 @@ static oc_status compare_note(void *ctx, int64_t i, int64_t n, const oc_bert *b,
     return OC_OK;
 }
 
-oc_status oc_verify_run(const oc_model *m, const oc_reference *ref, oc_verify *out, oc_err *err)
+oc_status oc_verify_run(const oc_model *m, const oc_reference *ref, const oc_notes_watch *watch,
+                        oc_verify *out, oc_err *err)
 {
     oc_verify v = {.notes = ref->notes.n};
     for (int32_t i = 0; i < OC_REFERENCE_OUTPUTS; i++) {
@@ -61,7 +62,7 @@ oc_status oc_verify_run(const oc_model *m, const oc_reference *ref, oc_verify *o
     for (int64_t k = 0; k < ref->notes.N; k++)
         v.tokens += ref->notes.mask[k];
     compare c = {.ref = ref, .d = &m->dims, .v = &v};
-    OC_TRY(oc_id_notes_run(m, &ref->notes, true, compare_note, &c, err));
+    OC_TRY(oc_id_notes_run(m, &ref->notes, true, watch, compare_note, &c, err));
     *out = v;
     return OC_OK;
 }

@@ -31,9 +31,10 @@ typedef struct oc_verify {
     oc_verify_row row[OC_REFERENCE_OUTPUTS]; /* of what the reference holds, in order */
 } oc_verify;
 
-/* Recompute and compare, one note at a time. OC_OK, and as oc_id_notes_run. Threads: the engine thread. */
-oc_status oc_verify_run(const oc_model *m, const oc_reference *ref, oc_verify *out,
-                        oc_err *err) OC_NODISCARD;
+/* Recompute and compare, one note at a time; watch NULL: nobody asks. OC_OK, and as oc_id_notes_run.
+ * Threads: the engine thread. */
+oc_status oc_verify_run(const oc_model *m, const oc_reference *ref, const oc_notes_watch *watch,
+                        oc_verify *out, oc_err *err) OC_NODISCARD;
 /* First output beyond the tolerance (absolute); NULL: all are within. */
 const oc_verify_row *oc_verify_beyond(const oc_verify *v, double tolerance);
 

@@ -144,7 +144,7 @@ static oc_verify verify(const oc_checkpoint *c, const char *name)
     oc_err err = {0};
     snprintf(path, sizeof path, "%s/%s.reference", folder, name);
     if (oc_reference_open(path, &c->model->dims, &r, &err) != OC_OK ||
-        oc_verify_run(c->model, &r, &v, &err) != OC_OK)
+        oc_verify_run(c->model, &r, NULL, &v, &err) != OC_OK)
         fail_msg("%s", err.msg);
     oc_reference_release(&r);
     return v;

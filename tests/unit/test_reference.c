@@ -41,10 +41,19 @@ static const int64_t ids[N] = {2, 5, 6, 7, 3, 2, 9, 3, 0, 0};
 static const int64_t mask[N] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0};
 static const int64_t types[N] = {0, 0, 1, 1, 1, 0, 0, 0, 0, 0};
 
+static int64_t told;
+
+static void tell(void *ctx, int64_t done, int64_t notes)
+{
+    (void)ctx;
+    told = done == told + 1 && notes == 2 ? done : -100;
+}
+
 static int setup(void **state)
 {
     (void)state;
     oc_id_notes t = {0};
+    const oc_notes_watch watch = {.fn = tell};
     int fd = mkstemp(path);
     if (fd < 0 || close(fd) != 0 || oc_kernels_select(&err) != OC_OK ||
         oc_model_new(&dims, &model, &err) != OC_OK)
@@ -55,7 +64,7 @@ static int setup(void **state)
             oc_model_edit(model, i)[k] *= 8;
     if (oc_id_notes_add(&t, &dims, 5, ids, types, mask, "a", &err) != OC_OK ||
         oc_id_notes_add(&t, &dims, 3, ids + T, types + T, mask + T, "b", &err) != OC_OK ||
-        oc_outputs_compute(model, &t, true, &truth, &err) != OC_OK)
+        oc_outputs_compute(model, &t, true, &watch, &truth, &err) != OC_OK || told != 2)
         return -1;
     oc_id_notes_release(&t);
     return truth.T == T ? 0 : -1;
@@ -116,7 +125,7 @@ static oc_verify verify(const file *f)
     err = (oc_err){0};
     put(f);
     if (oc_reference_open(path, &dims, &r, &err) != OC_OK ||
-        oc_verify_run(model, &r, &v, &err) != OC_OK)
+        oc_verify_run(model, &r, NULL, &v, &err) != OC_OK)
         fail_msg("%s", err.msg);
     oc_reference_release(&r);
     return v;
