@@ -123,9 +123,9 @@ typedef struct oc_kernels {
     /* dx of one row is overwritten (it may alias dy or x); dg, db accumulate. */
     void (*layernorm_bwd_row)(const float *dy, const float *x, const float *g, float mean,
                               float rstd, int64_t H, float *dx, float *dg, float *db);
-    /* In place over s[n]: p = exp(s - max) * (1 / sum); keys with mask 0 get 0 (mask NULL: all 1);
-     * returns log-sum-exp = max + log(sum). At least one key is on. */
-    float (*softmax_row)(float *s, const uint8_t *mask, int64_t n);
+    /* In place over s[n]: p = exp(s - max) * (1 / sum); keys with mask 0 get 0 (mask NULL: all 1).
+     * lse = log-sum-exp = max + log(sum); NULL: not asked for. At least one key is on. */
+    void (*softmax_row)(float *s, const uint8_t *mask, int64_t n, float *lse);
     /*
      * The same in integers: e = round-half-even(16383 exp(s - max)), 0 where mask is 0, so that
      * p = e scale with scale = 1 / sum of e: p sums to 1 however it was rounded. e = 128 hi + lo, both

@@ -149,7 +149,7 @@ static inline oc_vf exp_of_keys(float *s, const uint8_t *mask, int64_t i, int64_
     return e;
 }
 
-float OC__K(softmax_row)(float *s, const uint8_t *mask, int64_t n)
+void OC__K(softmax_row)(float *s, const uint8_t *mask, int64_t n, float *lse)
 {
     float max = max_of_keys(s, mask, n);
     oc_vf vmax = v_set(max), s0 = v_set(0.0f), s1 = s0;
@@ -168,7 +168,8 @@ float OC__K(softmax_row)(float *s, const uint8_t *mask, int64_t n)
         v_store(s + i, v_mul(v_load(s + i), inv));
     if (i < n)
         v_store_n(s + i, v_mul(v_load_n(s + i, n - i), inv), n - i);
-    return max + logf(total);
+    if (lse)
+        *lse = max + logf(total);
 }
 
 /* 16383 e^(s - max) of the eight keys at i, rounded, 0 for those that are off, into hi and lo; returns

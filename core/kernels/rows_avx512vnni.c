@@ -147,7 +147,7 @@ static float max_of_row(const float *s, const uint8_t *mask, int64_t n)
     return v_max16(top);
 }
 
-float oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n)
+void oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n, float *lse)
 {
     int64_t full = n & ~(int64_t)15;
     oc_vm tail = vm_first(n - full);
@@ -162,7 +162,8 @@ float oc_k_softmax_row_avx512vnni(float *s, const uint8_t *mask, int64_t n)
     for (int64_t i = 0; i < full; i += 16)
         v_store(s + i, v_mul(v_load(s + i), inv));
     v_store_m(tail, s + full, v_mul(v_load_m(tail, s + full), inv));
-    return max + logf(total);
+    if (lse)
+        *lse = max + logf(total);
 }
 
 /* Shares of the 64 keys from i on, or of the first n with zeros behind, into hi and lo; their sum in

@@ -89,7 +89,7 @@ static float max_of_keys(const float *s, const uint8_t *mask, int64_t n)
     return lanes_max(&top);
 }
 
-float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
+void oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n, float *lse)
 {
     lanes sum = {{0}};
     float max = max_of_keys(s, mask, n);
@@ -101,7 +101,8 @@ float oc_k_softmax_row_ref(float *s, const uint8_t *mask, int64_t n)
     float inv = 1.0f / total;
     for (int64_t i = 0; i < n; i++)
         s[i] = s[i] * inv;
-    return max + logf(total);
+    if (lse)
+        *lse = max + logf(total);
 }
 
 void oc_k_softmax_s8_row_ref(const float *s, const uint8_t *mask, int64_t n, int64_t Kp, int8_t *hi,

@@ -83,7 +83,7 @@
                                   float eps, float *y, float *mean, float *rstd);                  \
     void oc_k_layernorm_bwd_row_##isa(const float *dy, const float *x, const float *g, float mean, \
                                       float rstd, int64_t H, float *dx, float *dg, float *db);     \
-    float oc_k_softmax_row_##isa(float *s, const uint8_t *mask, int64_t n);                        \
+    void oc_k_softmax_row_##isa(float *s, const uint8_t *mask, int64_t n, float *lse);             \
     void oc_k_softmax_s8_row_##isa(const float *s, const uint8_t *mask, int64_t n, int64_t Kp,      \
                                    int8_t *hi, int8_t *lo, float *scale);                          \
     void oc_k_act_row_##isa(oc_epilogue act, const float *x, int64_t n, float *y);                 \

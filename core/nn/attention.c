@@ -169,9 +169,8 @@ static void forward_head(const attn_job *j, const oc__head *h, int64_t from, int
         scores(h, p, i0, n);
         for (int64_t i = 0; i < n; i++) {
             float *s = p->s + i * ld;
-            float lse = oc_k->softmax_row(s, h->mask, T);
-            if (j->y->lse)
-                j->y->lse[(h->q0 + i0 + i) * j->y->A + h->a] = lse;
+            float *lse = j->y->lse;
+            oc_k->softmax_row(s, h->mask, T, lse ? lse + (h->q0 + i0 + i) * j->y->A + h->a : NULL);
             if (j->drop.off)
                 oc__drop_row(&j->drop, first_word(j, h, i0 + i), T, s, s);
         }

@@ -191,7 +191,7 @@ static void run_row_gelu_bwd(line *l)
 static void run_row_softmax(line *l)
 {
     for (int64_t m = 0; m < l->M; m++)
-        oc_k->softmax_row(l->c + m * l->N, NULL, l->N);
+        oc_k->softmax_row(l->c + m * l->N, NULL, l->N, NULL);
 }
 
 static void run_row_softmax_s8(line *l)
