@@ -38,6 +38,12 @@ void oc_meter_at(oc_meter *m, int64_t done)
     oc_job_emit(m->job, &e);
 }
 
+int oc_job_stopped(void *job_stop)
+{
+    oc_job_stop *s = job_stop;
+    return oc_job_poll(s->job, NULL, &s->err) != OC_OK;
+}
+
 void oc_job_log(oc_job *job, const char *level, const char *fmt, ...)
 {
     oc_event e;

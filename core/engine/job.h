@@ -49,6 +49,14 @@ static inline oc_status oc_job_poll(oc_job *job, const oc_job_hooks *hooks, oc_e
     return job && job->poll ? job->poll(job->ctx, job, hooks, err) : OC_OK;
 }
 
+/* For what asks by a callback whether to stop (a measurement): a cancel is noticed inside it, and its
+ * reason must survive it. */
+typedef struct oc_job_stop {
+    oc_job *job;
+    oc_err err;
+} oc_job_stop;
+int oc_job_stopped(void *job_stop); /* non-zero: yes */
+
 /* Progress of long work, at most ten events a second plus the last one. */
 typedef struct oc_meter {
     oc_job *job;

@@ -392,18 +392,6 @@ static oc_status counts(const char *text, int32_t *out, int *n, int max, oc_err 
     return rc;
 }
 
-/* A cancel is noticed inside the measurement; its reason must survive it. */
-typedef struct bench_stop {
-    oc_job *job;
-    oc_err err;
-} bench_stop;
-
-static int stop_bench(void *ctx)
-{
-    bench_stop *b = ctx;
-    return oc_job_poll(b->job, NULL, &b->err) != OC_OK;
-}
-
 static void emit_latencies(oc_pipeline *p, const bench_set *b, const oc_latency_case *cases,
                            const int *owner, int n)
 {
@@ -507,10 +495,10 @@ static oc_status bench(oc_pipeline *p, bench_set *b, oc_latency_case *cases, int
         return OC_FAIL(err, OC_USAGE,
                        "nothing can be timed: bench.threads is %s, but this machine has %d cores",
                        s->bench_threads, oc_par_cores());
-    bench_stop stop = {.job = p->job};
+    oc_job_stop stop = {.job = p->job};
     oc_pack_meter packing;
     oc_pack_meter_start(&packing, p->job);
-    oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, stop_bench, &stop,
+    oc_status rc = oc_latency_measure(cases, n, s->bench_seconds * 1000, oc_job_stopped, &stop,
                                       &packing.watch, err);
     if (stop.err.status != OC_OK && err)
         *err = stop.err;

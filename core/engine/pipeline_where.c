@@ -60,29 +60,17 @@ static int32_t first_length(const oc_settings *s, const oc_model *m)
     return (int32_t)OC_MIN(n, m->dims.P);
 }
 
-/* A cancel is noticed inside the measurement; its reason must survive it. */
-typedef struct stop {
-    oc_job *job;
-    oc_err err;
-} stop;
-
-static int stopped(void *ctx)
-{
-    stop *s = ctx;
-    return oc_job_poll(s->job, NULL, &s->err) != OC_OK;
-}
-
 oc_status oc_pipeline_where(oc_pipeline *p, const oc_model *m, const char *name, bool **keep,
                             oc_err *err)
 {
     *keep = NULL;
     if (strcmp(p->job->set.quant_where, "faster") != 0)
         return OC_OK;
-    stop s = {.job = p->job};
+    oc_job_stop s = {.job = p->job};
     oc_cost_opts o = {.length = first_length(&p->job->set, m),
                       .bits7 = p->job->set.quant_bits == 7,
                       .budget_ms = BUDGET_MS,
-                      .stop = stopped,
+                      .stop = oc_job_stopped,
                       .ctx = &s};
     oc_layer_costs costs;
     oc_status rc = oc_layer_costs_measure(&m->dims, &o, &costs, err);

@@ -44,6 +44,32 @@ static void names_release(names *t)
     *t = (names){0};
 }
 
+/* Twice the slots, or the first `least` of them, all empty, where n entries fill more than half. */
+static oc_status more_slots(int32_t **slot, size_t *mask, int64_t n, size_t least, bool *grown,
+                            oc_err *err)
+{
+    *grown = !*slot || (size_t)n * 2 > *mask;
+    if (!*grown)
+        return OC_OK;
+    size_t slots = *slot ? 2 * (*mask + 1) : least;
+    int32_t *more = oc_alloc(slots * sizeof *more);
+    if (!more)
+        return OC_FAIL(err, OC_NOMEM, "out of memory learning a vocabulary");
+    memset(more, -1, slots * sizeof *more);
+    oc_free(*slot);
+    *slot = more;
+    *mask = slots - 1;
+    return OC_OK;
+}
+
+/* Entry k goes into the first empty slot from i on. */
+static void put_slot(int32_t *slot, size_t mask, size_t i, int32_t k)
+{
+    while (slot[i & mask] >= 0)
+        i++;
+    slot[i & mask] = k;
+}
+
 static const char *name_of(const names *t, int32_t i)
 {
     return t->text + t->at[i];
@@ -51,22 +77,10 @@ static const char *name_of(const names *t, int32_t i)
 
 static oc_status names_rehash(names *t, oc_err *err)
 {
-    if (t->slot && (size_t)t->n * 2 <= t->mask)
-        return OC_OK;
-    size_t n = t->slot ? 2 * (t->mask + 1) : 1024;
-    int32_t *slot = oc_alloc(n * sizeof *slot);
-    if (!slot)
-        return OC_FAIL(err, OC_NOMEM, "out of memory learning a vocabulary");
-    memset(slot, -1, n * sizeof *slot);
-    oc_free(t->slot);
-    t->slot = slot;
-    t->mask = n - 1;
-    for (int32_t k = 0; k < t->n; k++) {
-        size_t i = oc_hash64(name_of(t, k), strlen(name_of(t, k))) & t->mask;
-        while (slot[i] >= 0)
-            i = (i + 1) & t->mask;
-        slot[i] = k;
-    }
+    bool grown;
+    OC_TRY(more_slots(&t->slot, &t->mask, t->n, 1024, &grown, err));
+    for (int32_t k = 0; grown && k < t->n; k++)
+        put_slot(t->slot, t->mask, oc_hash64(name_of(t, k), strlen(name_of(t, k))), k);
     return OC_OK;
 }
 
@@ -166,22 +180,10 @@ static size_t pair_slot(int32_t left, int32_t right, size_t mask)
 
 static oc_status pairs_rehash(learner *t, oc_err *err)
 {
-    if (t->slot && (size_t)t->n_pairs * 2 <= t->mask)
-        return OC_OK;
-    size_t n = t->slot ? 2 * (t->mask + 1) : 4096;
-    int32_t *slot = oc_alloc(n * sizeof *slot);
-    if (!slot)
-        return OC_FAIL(err, OC_NOMEM, "out of memory learning a vocabulary");
-    memset(slot, -1, n * sizeof *slot);
-    oc_free(t->slot);
-    t->slot = slot;
-    t->mask = n - 1;
-    for (int32_t k = 0; k < t->n_pairs; k++) {
-        size_t i = pair_slot(t->pairs[k].left, t->pairs[k].right, t->mask);
-        while (slot[i] >= 0)
-            i = (i + 1) & t->mask;
-        slot[i] = k;
-    }
+    bool grown;
+    OC_TRY(more_slots(&t->slot, &t->mask, t->n_pairs, 4096, &grown, err));
+    for (int32_t k = 0; grown && k < t->n_pairs; k++)
+        put_slot(t->slot, t->mask, pair_slot(t->pairs[k].left, t->pairs[k].right, t->mask), k);
     return OC_OK;
 }
 
