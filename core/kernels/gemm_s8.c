@@ -326,7 +326,8 @@ void oc_gemm_qd8_qc8w_f32(int64_t M, const int8_t *xq, const float *xs, const oc
     if (M <= 0 || W->N <= 0)
         return;
     gemm_job j = {.p = {M, xq, xs, W, bias, act, y, ldy}};
+    // An eighth of the work of f32: fewer multiply-adds than that are done before a worker has woken.
     j.split = oc__split_plan(div_up(M, oc_k->qmr), div_up(W->N, oc_k->qnr),
-                             (double)M * (double)W->N * (double)W->K * 0.5);
+                             (double)M * (double)W->N * (double)W->K * 0.125);
     oc_par_for(j.split.n_rows * j.split.n_cols, 1, multiply_pieces, &j);
 }

@@ -2,11 +2,12 @@
  * tests/bench/bench_kernels.c - rate of the matrix products and of the row kernels, per ISA.
  *
  * Medians over rounds; a round runs every line once, so a slow moment of the machine hits all
- * lines alike. One thread unless OC_BENCH_THREADS says otherwise. A product counts 2 M N K
- * operations; the attention lines include the packing of both sides. Beside each product stands its
- * share of what the multipliers alone do (peak.h), per thread: the best single run over the best run
- * of the peak's loop, both tried in every round, since on shared machines either may run at half its
- * rate for seconds.
+ * lines alike. A product counts 2 M N K operations; the attention lines include the packing of both
+ * sides. Beside each product stands its share of what the multipliers alone do (peak.h): the best
+ * single run over the best run of the peak's loop, both tried in every round, since on shared
+ * machines either may run at half its rate for seconds.
+ * OC_BENCH_THREADS=N: on N threads, and how many times the rate of one thread that is, beside the same
+ * of the peak's loop: what this machine lets N threads do.
  * Usage: bench_kernels [ROUNDS [ISA [WORD]]]   (default 15, all ISAs, all lines; WORD: only lines
  * whose name contains it or whose shape starts with it)
  */
@@ -40,6 +41,7 @@ struct line {
     int64_t n_panels, turn;  /* panels: copies of the packed weights */
     double rate[MAX_ROUNDS]; /* 1e9 operations per second */
     double best, peak;       /* of single runs; of the multipliers, 0: not known */
+    double scaling[MAX_ROUNDS], peak_scaling[MAX_ROUNDS]; /* times one thread */
 };
 
 static bool is_s8(const line *l)
@@ -267,10 +269,10 @@ static void line_init(line *l)
     l->repeat = OC_MAX(1, 2000000 / OC_MAX(t, 1));
 }
 
-/* What this thread's multipliers do now. */
+/* What the multipliers do now. */
 static double peak_of(const line *l)
 {
-    return l->K == 0 ? 0.0 : is_s8(l) ? oc_peak_s8(l->isa) : oc_peak_f32(l->isa);
+    return l->K == 0 ? 0.0 : oc_peak_rate(oc_peak_of(l->isa, is_s8(l)));
 }
 
 static double rate(const line *l, int64_t ns)
@@ -278,10 +280,9 @@ static double rate(const line *l, int64_t ns)
     return l->ops / (double)OC_MAX(ns, 1);
 }
 
-static void line_round(line *l, int round)
+/* Mean rate of some runs; l->best is kept up to date. */
+static double timed(line *l)
 {
-    oc_k = oc_kernels_for(l->isa);
-    l->peak = OC_MAX(l->peak, peak_of(l) * oc_par_workers());
     l->run(l); // caches hold this line's data
     int64_t start = oc_now_ns(), t = start;
     for (int64_t i = 0; i < l->repeat; i++) {
@@ -290,7 +291,25 @@ static void line_round(line *l, int round)
         l->best = OC_MAX(l->best, rate(l, now - t));
         t = now;
     }
-    l->rate[round] = rate(l, (t - start) / l->repeat);
+    return rate(l, (t - start) / l->repeat);
+}
+
+static void line_round(line *l, int round)
+{
+    int threads = oc_par_workers();
+    oc_k = oc_kernels_for(l->isa);
+    double peak = peak_of(l);
+    l->peak = OC_MAX(l->peak, peak);
+    l->rate[round] = timed(l);
+    if (threads == 1)
+        return;
+    double best = l->best;
+    oc_par_set_workers(1);
+    l->scaling[round] = l->rate[round] / timed(l);
+    peak /= l->K ? peak_of(l) : 1.0;
+    l->peak_scaling[round] = peak;
+    oc_par_set_workers(threads);
+    l->best = best;
 }
 
 static int by_value(const void *a, const void *b)
@@ -302,6 +321,8 @@ static int by_value(const void *a, const void *b)
 static void line_print(line *l, int rounds)
 {
     qsort(l->rate, (size_t)rounds, sizeof l->rate[0], by_value);
+    qsort(l->scaling, (size_t)rounds, sizeof l->scaling[0], by_value);
+    qsort(l->peak_scaling, (size_t)rounds, sizeof l->peak_scaling[0], by_value);
     char shape[48];
     if (l->K)
         snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)l->M, (long long)l->N,
@@ -315,6 +336,10 @@ static void line_print(line *l, int rounds)
                       : "GFLOP/s");
     if (l->peak > 0)
         printf("  %3.0f %%", 100.0 * l->best / l->peak);
+    if (oc_par_workers() > 1)
+        printf("  %.2fx of one thread", l->scaling[rounds / 2]);
+    if (oc_par_workers() > 1 && l->peak > 0)
+        printf(", the loop %.2fx", l->peak_scaling[rounds / 2]);
     printf("\n");
 }
 
@@ -415,10 +440,24 @@ static void add_all(oc_isa isa)
     add(isa, "adamw", run_adamw, 1, 100000, 0);
 }
 
+static int rounds = 15;
+
+static void measure(void *ctx)
+{
+    (void)ctx;
+    for (int i = 0; i < n_lines; i++)
+        line_init(&lines[i]);
+    for (int r = 0; r < rounds; r++)
+        for (int i = 0; i < n_lines; i++)
+            line_round(&lines[i], r);
+    for (int i = 0; i < n_lines; i++)
+        line_print(&lines[i], rounds);
+}
+
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 15;
-    rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
+    if (argc > 1 && atoi(argv[1]) > 0)
+        rounds = OC_MIN(atoi(argv[1]), MAX_ROUNDS);
     const char *threads = getenv("OC_BENCH_THREADS");
     oc_par_set_workers(threads && atoi(threads) > 0 ? atoi(threads) : 1);
     char cpu[160];
@@ -427,20 +466,8 @@ int main(int argc, char **argv)
     for (int isa = 0; isa < OC_N_ISAS; isa++)
         if (argc <= 2 || strcmp(argv[2], oc_isa_name((oc_isa)isa)) == 0)
             add_all((oc_isa)isa);
-    for (int i = 0; i < n_lines; i++)
-        line_init(&lines[i]);
-    for (int r = 0; r < rounds; r++)
-        for (int i = 0; i < n_lines; i++)
-            line_round(&lines[i], r);
-    for (int i = 0; i < n_lines; i++) {
-        oc_isa isa = lines[i].isa;
-        if (i == 0 || isa != lines[i - 1].isa)
-            printf("%-10s peak per thread, now: %.0f GFLOP/s f32, %.0f GOP/s int8\n",
-                   oc_isa_name(isa), oc_peak_f32(isa), oc_peak_s8(isa));
-    }
     printf("%s, %d thread(s), median of %d rounds, best run, its share of the peak\n", cpu,
            oc_par_workers(), rounds);
-    for (int i = 0; i < n_lines; i++)
-        line_print(&lines[i], rounds);
+    oc_par_team(measure, NULL);
     return 0;
 }

@@ -11,7 +11,13 @@
 #include <stdint.h>
 
 #include "core/base/clock.h"
+#include "core/base/par.h"
 #include "core/kernels/kernels.h"
+
+typedef struct oc_peak {
+    void (*loop)(int64_t rounds);
+    double ops; /* of a round */
+} oc_peak;
 
 #if defined(__x86_64__)
 
@@ -79,60 +85,63 @@ static inline void oc_peak_amx(int64_t n)
                      : "cc", "memory");
 }
 
-/* 1e9 operations per second (a multiply-add counts two), best of three short runs; 0 where it has no
- * loop. */
-static inline double oc_peak_rate(void (*loop)(int64_t), double ops_per_round)
+/* The loop of an ISA's f32 or int8 products; loop NULL: it has none. */
+static inline oc_peak oc_peak_of(oc_isa isa, bool s8)
 {
-    double best = 0.0;
-    const int64_t n = 20000;
-    for (int i = 0; loop && i < 3; i++) {
-        int64_t t = oc_now_ns();
-        loop(n);
-        t = oc_now_ns() - t;
-        double rate = ops_per_round * (double)n / (double)(t > 0 ? t : 1);
-        best = rate > best ? rate : best;
+    if (!s8) {
+        if (isa == OC_ISA_AVX2 || isa == OC_ISA_AVXVNNI)
+            return (oc_peak){oc_peak_fma_256, 12 * 16};
+        return isa >= OC_ISA_AVX512VNNI ? (oc_peak){oc_peak_fma_512, 12 * 32} : (oc_peak){0};
     }
-    return best;
-}
-
-static inline double oc_peak_f32(oc_isa isa)
-{
-    if (isa == OC_ISA_AVX2 || isa == OC_ISA_AVXVNNI)
-        return oc_peak_rate(oc_peak_fma_256, 12 * 16);
-    return isa >= OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_fma_512, 12 * 32) : 0.0;
-}
-
-static inline double oc_peak_s8(oc_isa isa)
-{
     if (isa == OC_ISA_AVX2)
-        return oc_peak_rate(oc_peak_madd_256, 4 * 64);
+        return (oc_peak){oc_peak_madd_256, 4 * 64};
 #    ifdef OC_HAVE_AVXVNNI
     if (isa == OC_ISA_AVXVNNI)
-        return oc_peak_rate(oc_peak_dp_256, 12 * 64);
+        return (oc_peak){oc_peak_dp_256, 12 * 64};
 #    endif
-    if (isa == OC_ISA_AMX) {
-        oc_kernels_for(isa)->begin_tiles();
-        double rate = oc_peak_rate(oc_peak_amx, 4 * 32768);
-        oc_kernels_for(isa)->end_tiles();
-        return rate;
-    }
-    return isa == OC_ISA_AVX512VNNI ? oc_peak_rate(oc_peak_dp_512, 12 * 128) : 0.0;
+    if (isa == OC_ISA_AMX)
+        return (oc_peak){oc_peak_amx, 4 * 32768};
+    return isa == OC_ISA_AVX512VNNI ? (oc_peak){oc_peak_dp_512, 12 * 128} : (oc_peak){0};
 }
 
 #else
 
-static inline double oc_peak_f32(oc_isa isa)
+static inline oc_peak oc_peak_of(oc_isa isa, bool s8)
 {
     (void)isa;
-    return 0.0;
-}
-
-static inline double oc_peak_s8(oc_isa isa)
-{
-    (void)isa;
-    return 0.0;
+    (void)s8;
+    return (oc_peak){0};
 }
 
 #endif
+
+enum { OC_PEAK_ROUNDS = 20000 };
+
+static inline void oc_peak_piece(void *ctx, int64_t begin, int64_t end, int worker)
+{
+    const oc_peak *p = ctx;
+    (void)worker;
+    if (oc_k->begin_tiles)
+        oc_k->begin_tiles();
+    p->loop(OC_PEAK_ROUNDS * (end - begin));
+    if (oc_k->end_tiles)
+        oc_k->end_tiles();
+}
+
+/* 1e9 operations per second of all workers at once (a multiply-add counts two), best of three short
+ * runs; 0 where there is no loop. oc_k: a table of that ISA. */
+static inline double oc_peak_rate(oc_peak p)
+{
+    double best = 0.0;
+    const int workers = oc_par_workers();
+    for (int i = 0; p.loop && i < 3; i++) {
+        int64_t t = oc_now_ns();
+        oc_par_for(workers, 1, oc_peak_piece, &p);
+        t = oc_now_ns() - t;
+        double rate = p.ops * OC_PEAK_ROUNDS * workers / (double)(t > 0 ? t : 1);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
 
 #endif
