@@ -410,9 +410,11 @@ bool oc_repl_take(oc_repl *r, oc_buf *line)
     char *first = r->entered.item[0];
     r->entered.n--;
     memmove(r->entered.item, r->entered.item + 1, (size_t)r->entered.n * sizeof *r->entered.item);
+    // The key that opens the prompt, typed by habit when it is open.
+    const char *said = first + strspn(first, ":");
     oc_buf_clear(line);
-    oc_buf_str(line, first);
-    remember(r, first);
+    oc_buf_str(line, said);
+    remember(r, said);
     oc_free(first);
     return true;
 }

@@ -100,6 +100,8 @@ static void test_editing(void **state)
     oc_repl *r = fresh(NULL);
     type(r, "sex\x7ft a.b 0.5\r");
     expect_line(r, "set a.b 0.5");
+    type(r, ":note a: b\r"); // the colon that opens a prompt, at one that is open
+    expect_line(r, "note a: b");
     type(r, "héllo 世界\x01>\r"); // Ctrl-A
     expect_line(r, ">héllo 世界");
     type(r, "one two\033b\033[D\033[3~X\r"); // Alt-b, left, delete
