@@ -138,6 +138,7 @@ static oc_status write_config(const exporting *x, const char *dir, oc_err *err)
     oc_status rc = OC_OK;
     f.dims = x->c->model->dims;
     f.n_q8 = 0;
+    f.attn_s8 = false;
     if (x->o->format != OC_EXPORT_ONNX)
         rc = oc__export_hf_dims(&x->c->model->dims, &f.dims, err);
     if (rc == OC_OK)

@@ -232,10 +232,10 @@ static oc_status run(const oc_model *m, const notes *t, float *logits, oc_err *e
     return OC_OK;
 }
 
-/* The model with floats in place of INT8: what the exported folder must compute. */
+/* The model with floats in place of INT8, also in attention: what the exported folder must compute. */
 static oc_status run_as_floats(const oc_model *m, const notes *t, float *logits, oc_err *err)
 {
-    if (oc_model_is_f32(m))
+    if (oc_model_is_f32(m) && !m->attn_s8)
         return run(m, t, logits, err);
     oc_model *f;
     OC_TRY(oc_model_new(&m->dims, &f, err));
