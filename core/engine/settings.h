@@ -94,7 +94,7 @@
   WORD(quant_clip,      "quant.clip", "max", "max|percentile|mse", "quantize", "observer that sets the range of each output channel") \
   REAL(quant_percentile, "quant.percentile", 99.9, 50, 100, "quantize", "percentile of |w| kept (clip percentile)")     \
   WORD(quant_where,     "quant.where", "all", "all|faster", "quantize", "quantize all matrices, or only those where INT8 is faster on this machine") \
-  WORD(quant_attention, "quant.attention", "f32", "f32|int8", "quantize", "products of attention; int8 pays with long notes on CPUs with VNNI or AMX, and is less exact") \
+  WORD(quant_attention, "quant.attention", "f32", "f32|int8", "quantize", "products of attention in all layers but the last; int8 pays with long notes on CPUs with VNNI or AMX, and is less exact") \
   FLAG(quant_embeddings, "quant.embeddings", true, "quantize", "INT8 embedding rows")                                   \
   FLAG(quant_head,      "quant.head", true, "quantize", "INT8 pooler and classifier")                                   \
   INT (quant_notes,     "quant.notes", 64, 1, 1000000, "quantize", "calibration notes for the error of layer outputs")  \

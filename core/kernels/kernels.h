@@ -129,7 +129,7 @@ typedef struct oc_kernels {
     /*
      * The same in integers: e = round-half-even(16383 exp(s - max)), 0 where mask is 0, so that
      * p = e scale with scale = 1 / sum of e: p sums to 1 however it was rounded. e = 128 hi + lo, both
-     * 0..127; hi and lo are Kp >= n long, the tail zeroed. s is left as it is.
+     * 0..127; hi and lo are Kp >= n long, the tail zeroed. s is left as it is; NaN counts least.
      */
     void (*softmax_s8_row)(const float *s, const uint8_t *mask, int64_t n, int64_t Kp, int8_t *hi,
                            int8_t *lo, float *scale);

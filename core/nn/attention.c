@@ -45,36 +45,34 @@ typedef struct parts {
     float *small;             /* packed [block,D] (backward) */
 } parts;
 
-static int64_t lay_out(float *base, int64_t T, int64_t D, bool train, parts *p)
+static void lay_out(oc_arena *a, int64_t T, int64_t D, bool train, parts *p)
 {
-    int64_t rows = block_rows(T), ld = stride_of(T), at = 0;
+    int64_t rows = block_rows(T), ld = stride_of(T);
     int64_t kt = oc_pack_f32_floats(D, T, false), kn = oc_pack_f32_floats(T, D, false);
-    int64_t size[9] = {kt,
-                       OC_MAX(kt, kn),
-                       train ? kn : 0,
-                       rows * D,
-                       rows * ld,
-                       train ? rows * ld : 0,
-                       train ? ld : 0,
-                       rows * round_up(D, oc_k->nr),
-                       train ? oc_pack_f32_floats(rows, D, false) : 0};
-    float **field[9] = {&p->kt, &p->v_or_vt, &p->kn, &p->q,    &p->s,
-                        &p->ds, &p->mask,    &p->c,  &p->small};
-    for (int i = 0; i < 9; i++) {
-        *field[i] = base ? base + at : NULL;
-        at += round_up(size[i], 16);
-    }
-    return at;
+    *p = (parts){.kt = OC_PUSH(a, float, kt)};
+    p->v_or_vt = OC_PUSH(a, float, OC_MAX(kt, kn));
+    p->q = OC_PUSH(a, float, rows *D);
+    p->s = OC_PUSH(a, float, rows *ld);
+    p->c = OC_PUSH(a, float, rows *round_up(D, oc_k->nr));
+    if (!train)
+        return;
+    p->kn = OC_PUSH(a, float, kn);
+    p->ds = OC_PUSH(a, float, rows *ld);
+    p->mask = OC_PUSH(a, float, ld);
+    p->small = OC_PUSH(a, float, oc_pack_f32_floats(rows, D, false));
 }
 
 int64_t oc__attn_floats(int64_t T, int64_t D, bool train)
 {
     // Not monotone: a shorter note has more rows in a block.
-    int64_t most = 0;
+    size_t most = 0;
     parts p;
-    for (int64_t t = 1; t <= T; t++)
-        most = OC_MAX(most, lay_out(NULL, t, D, train, &p));
-    return most;
+    for (int64_t t = 1; t <= T; t++) {
+        oc_arena plan = OC_ARENA_PLAN;
+        lay_out(&plan, t, D, train, &p);
+        most = OC_MAX(most, plan.used);
+    }
+    return round_up((int64_t)most, 64) / (int64_t)sizeof(float);
 }
 
 /* Pack B [K,N] on this worker. */
@@ -135,11 +133,6 @@ static oc__head head_of(const attn_job *j, int64_t note, int64_t a, int worker)
     return h;
 }
 
-static float *scratch_of(const oc__head *h)
-{
-    return (float *)(void *)h->scratch.base;
-}
-
 /* S = (q / sqrt(D)) k^T for query rows [i0, i0 + n) into p->s. */
 static void scores(const oc__head *h, const parts *p, int64_t i0, int64_t n)
 {
@@ -160,8 +153,9 @@ static void forward_head(const attn_job *j, const oc__head *h, int64_t from, int
 {
     int64_t T = h->T, D = h->D, ld = stride_of(T), rows = block_rows(T);
     int64_t ld_c = round_up(D, oc_k->nr);
+    oc_arena scratch = h->scratch;
     parts part, *p = &part;
-    lay_out(scratch_of(h), T, D, j->b->lim.train, p);
+    lay_out(&scratch, T, D, j->b->lim.train, p);
     pack((oc_mat){h->k, 1, h->ld}, D, T, p->kt);
     pack((oc_mat){h->v, h->ld, 1}, T, D, p->v_or_vt);
     for (int64_t i0 = from; i0 < to; i0 += rows) {
@@ -261,7 +255,7 @@ static void backward_heads(void *ctx, int64_t begin, int64_t end, int worker)
         oc__head h = head_of(j, w / j->y->A, w % j->y->A, worker);
         int64_t rows = block_rows(h.T), at = h.k0 * j->y->AD + h.a * h.D;
         parts p;
-        lay_out(scratch_of(&h), h.T, h.D, true, &p);
+        lay_out(&h.scratch, h.T, h.D, true, &p);
         pack((oc_mat){h.k, 1, h.ld}, h.D, h.T, p.kt);
         pack((oc_mat){h.v, 1, h.ld}, h.D, h.T, p.v_or_vt);
         pack((oc_mat){h.k, h.ld, 1}, h.T, h.D, p.kn);

@@ -442,10 +442,10 @@ static void test_drift(void **state)
         const oc_ev_drift *v = &event_at(r, OC_EV_drift_T, i)->u.drift;
         assert_true(v->max_err > 0 && v->sqnr_db > 15 && v->sqnr_db < 60);
     }
-    // What 7 bits and int8 attention cost is seen, in the layers and not in the embeddings.
+    // What 7 bits cost is seen, in the layers and not in the embeddings.
     oc_model *seven;
     oc_quant_opts o7 = MAX;
-    o7.bits7 = o7.attn_s8 = true;
+    o7.bits7 = true;
     OK(oc_model_dup(c->model, &seven, &err));
     OK(oc_quantize_model(NULL, seven, &o7, "q", &err));
     OK(oc_quantize_drift(&r->job, c->model, seven, &e, 1000, "seven", &err));
@@ -453,6 +453,18 @@ static void test_drift(void **state)
         double of8 = event_at(r, OC_EV_drift_T, i)->u.drift.sqnr_db;
         double of7 = event_at(r, OC_EV_drift_T, 4 + i)->u.drift.sqnr_db;
         assert_true(i == 0 ? of7 == of8 : of7 < of8 - 0.5);
+    }
+    oc_model_free(seven);
+    // And of int8 attention, in all layers but the last.
+    oc_quant_opts with = MAX;
+    with.attn_s8 = true;
+    OK(oc_model_dup(c->model, &seven, &err));
+    OK(oc_quantize_model(NULL, seven, &with, "q", &err));
+    OK(oc_quantize_drift(&r->job, c->model, seven, &e, 1000, "attention", &err));
+    for (size_t i = 0; i < 4; i++) {
+        double without = event_at(r, OC_EV_drift_T, i)->u.drift.sqnr_db;
+        double now = event_at(r, OC_EV_drift_T, 8 + i)->u.drift.sqnr_db;
+        assert_true(i == 0 ? now == without : now != without && now > without - 3.0);
     }
     oc_model_free(seven);
     // Embeddings are only rounded weights; later layers add the rounding of activations.
