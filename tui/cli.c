@@ -461,3 +461,9 @@ void oc_cli_progress(void *ctx, const oc_event *e)
             tty ? "" : "\n");
     line_open = tty;
 }
+
+void oc_cli_packing_start(oc_cli_packing *p)
+{
+    p->job = (oc_job){.emit = oc_cli_progress};
+    oc_pack_meter_start(&p->meter, &p->job);
+}

@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/err.h"
 #include "core/base/str.h"
+#include "core/compress/encode.h"
 #include "core/data/task.h"
 #include "core/engine/event.h"
 #include "core/engine/settings.h"
@@ -112,6 +113,12 @@ oc_status oc_cli_load(const char *path, int32_t n_labels, oc_checkpoint **out,
  * every few seconds elsewhere. Used as an oc_job's emit. */
 void oc_cli_progress(void *ctx, const oc_event *e);
 void oc_cli_progress_end(void);
+/* The same while weights are packed, of a command without an engine: give meter.watch to what packs. */
+typedef struct oc_cli_packing {
+    oc_job job;
+    oc_pack_meter meter;
+} oc_cli_packing;
+void oc_cli_packing_start(oc_cli_packing *p); /* p stays where it is */
 
 /* A recipe by path, or by the name of a built-in one ("demo"). */
 oc_status oc_cli_recipe(const char *name, oc_settings *s, oc_err *err) OC_NODISCARD;

@@ -9,7 +9,6 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/par.h"
-#include "core/compress/encode.h"
 #include "core/io/checkpoint.h"
 #include "core/measure/doctor.h"
 #include "core/measure/latency.h"
@@ -301,13 +300,13 @@ int oc_cli_bench(oc_cli *c)
     if (st == OC_OK)
         st = bench_plan(c, &b, &err);
     oc_watch *watch = NULL;
-    oc_job line = {.emit = oc_cli_progress};
-    oc_pack_meter packing;
-    oc_pack_meter_start(&packing, &line);
+    oc_cli_packing packing;
+    oc_cli_packing_start(&packing);
     if (st == OC_OK)
         st = oc_watch_begin("", getpid(), &watch, &err);
     if (st == OC_OK)
-        st = oc_latency_measure(b.cases, b.n, c->seconds * 1000, never, NULL, &packing.watch, &err);
+        st = oc_latency_measure(b.cases, b.n, c->seconds * 1000, never, NULL, &packing.meter.watch,
+                                &err);
     oc_machine machine;
     oc_watch_end(watch, &machine);
     oc_cli_progress_end();

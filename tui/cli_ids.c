@@ -7,7 +7,7 @@ static void note_done(void *ctx, int64_t done, int64_t notes)
 {
     oc_cli_passes *n = ctx;
     if (done == 1) {
-        oc_meter_start(&n->notes, &n->job, "the network", "notes", notes);
+        oc_meter_start(&n->notes, &n->packing.job, "the network", "notes", notes);
         n->notes.quiet_ns = 1000000000;
     }
     oc_meter_at(&n->notes, done);
@@ -15,9 +15,8 @@ static void note_done(void *ctx, int64_t done, int64_t notes)
 
 void oc_cli_passes_start(oc_cli_passes *n)
 {
-    n->job = (oc_job){.emit = oc_cli_progress};
-    oc_pack_meter_start(&n->packing, &n->job);
-    n->watch = (oc_notes_watch){.fn = note_done, .ctx = n, .packing = &n->packing.watch};
+    oc_cli_packing_start(&n->packing);
+    n->watch = (oc_notes_watch){.fn = note_done, .ctx = n, .packing = &n->packing.meter.watch};
 }
 
 int oc_cli_predict_ids(oc_cli *c)

@@ -5,7 +5,6 @@
 #ifndef OC_TUI_CLI_IDS_H
 #define OC_TUI_CLI_IDS_H
 
-#include "core/compress/encode.h"
 #include "core/io/predict_ids.h"
 #include "tui/cli.h"
 
@@ -22,8 +21,7 @@ int oc_cli_write_rows(const oc_cli *c, const oc_predictions *p);
 
 /* Progress lines while weights are packed and notes go through the network one by one. */
 typedef struct oc_cli_passes {
-    oc_job job;
-    oc_pack_meter packing;
+    oc_cli_packing packing;
     oc_meter notes;
     oc_notes_watch watch; /* points to this */
 } oc_cli_passes;

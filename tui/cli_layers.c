@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "core/base/json.h"
-#include "core/compress/encode.h"
 #include "core/compress/prune.h"
 #include "core/kernels/kernels.h"
 #include "core/measure/latency.h"
@@ -137,10 +136,9 @@ static oc_status measure(const oc_cli *c, table *t, oc_err *err)
     oc_cost_opts o = {.length = t->length, .bits7 = t->k->model->bits7, .budget_ms = third};
     t->forward = (oc_latency_case){
         .models = one, .n_models = 1, .threads = 1, .batch = 1, .length = t->length};
-    oc_job line = {.emit = oc_cli_progress};
-    oc_pack_meter packing;
-    oc_pack_meter_start(&packing, &line);
-    oc_status st = oc_latency_measure(&t->forward, 1, third, NULL, NULL, &packing.watch, err);
+    oc_cli_packing packing;
+    oc_cli_packing_start(&packing);
+    oc_status st = oc_latency_measure(&t->forward, 1, third, NULL, NULL, &packing.meter.watch, err);
     oc_cli_progress_end();
     OC_TRY(st);
     OC_TRY(oc_layer_costs_measure(&t->k->model->dims, &o, &t->layers, err));

@@ -272,10 +272,9 @@ static oc_status compare(comparison *x, oc_err *err)
 {
     oc_watch *w = NULL;
     OC_TRY(oc_watch_begin("", getpid(), &w, err));
-    oc_job line = {.emit = oc_cli_progress};
-    oc_pack_meter packing;
-    oc_pack_meter_start(&packing, &line);
-    x->p.watch = &packing.watch;
+    oc_cli_packing packing;
+    oc_cli_packing_start(&packing);
+    x->p.watch = &packing.meter.watch;
     oc_status st = oc_paper_measure(&x->p, err);
     oc_cli_progress_end();
     oc_machine m;
